@@ -1,0 +1,157 @@
+"""What every candidate promises: a configuration in, an unfitted scikit-learn pipeline out."""
+
+import importlib.util
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cache
+from typing import ClassVar
+
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+from autometa.datasets import TableSchema
+from autometa.errors import InvalidConfigError, OptionError
+from autometa.records import TASK_TYPES, Config, ConfigValue, TaskType
+from autometa.registry import Entry
+from autometa.spaces import SearchSpace, load_space
+
+
+class Candidate(ABC):
+    """One learner and the preparation of a table that suits it.
+
+    The search asks `available` once, draws a configuration from `space`, and calls `build` for every fold
+    of every trial, in a process of its own. What comes back is a plain pipeline of two steps, ``prepare``
+    and ``model``, which the search fits, asks for predictions, and saves with skops.
+
+    What a member promises of the pipelines it builds:
+
+    - ``fit(X, y)`` takes a table as `TableSchema.apply` returns it: numeric columns as float64, categorical
+      and text ones as ``str``, datetimes as datetime64, each with missing values; ``y`` are class codes or
+      floats. A category that was never seen, a column that is constant or wholly missing in a fold, and a
+      class of a single row are everyday cases, not errors. At least two classes must be present.
+    - ``predict_proba`` has one column per entry of ``classes_``, in ascending order of the codes. A class
+      that the rows of a fold lack has no column; whoever needs all K columns aligns them by ``classes_``.
+    - The same configuration, seed and data give the same predictions, and no global random state is read
+      or changed.
+    - Nothing is printed and no warning is emitted. A solver that reaches its iteration limit keeps what it
+      has: stopped early is a milder fit, and the fold's score judges it.
+    - ``skops.io`` saves and loads it with nothing trusted beyond ``TRUSTED_TYPES``.
+    - ``n_threads`` reaches every library that has a setting of its own; the others obey
+      ``OMP_NUM_THREADS``, which the worker sets.
+
+    A member writes `name`, `prepare` and `model`; a plug-in with a space of its own also overrides
+    `space_for`. Modules beyond scikit-learn are imported inside those methods, so that listing the
+    candidates stays quick.
+    """
+
+    name: ClassVar[str]
+    """Registry name, and name of the search space."""
+
+    reference: ClassVar[str] = ""
+    """The paper behind the learner."""
+
+    requires: ClassVar[str | None] = None
+    """The module of an optional library that this candidate needs, if any."""
+
+    extra: ClassVar[str | None] = None
+    """The extra of autometa that installs it, if any."""
+
+    tasks: ClassVar[frozenset[TaskType]] = frozenset(("binary", "multiclass", "regression"))
+    """Task types that the candidate can learn."""
+
+    slow: ClassVar[bool] = False
+    """Whether a fit takes seconds where the other candidates take tenths; a search tries such ones later."""
+
+    native_missing: ClassVar[bool] = False
+    """Whether the model itself takes missing numbers; where it does not, the preparation fills them."""
+
+    native_categories: ClassVar[bool] = False
+    """Whether the model itself splits categories into groups; where it does not, they become numbers."""
+
+    def space_for(self, task: TaskType | None) -> SearchSpace:
+        """The hyperparameters that exist for a task, without prefix; None gives those of all tasks."""
+        return _shipped_space(self.name, task)
+
+    @property
+    def space(self) -> SearchSpace:
+        """The candidate's own hyperparameters, without prefix, over all tasks."""
+        return self.space_for(None)
+
+    def available(self) -> bool:
+        """Whether the library that the candidate needs is installed. Imports nothing."""
+        return self.requires is None or importlib.util.find_spec(self.requires) is not None
+
+    def build(self, config: Config, *, schema: TableSchema, seed: int, n_threads: int = 1) -> Pipeline:
+        """Make the unfitted pipeline of a configuration.
+
+        Args:
+            config: Exactly the active hyperparameters of `space_for(schema.task)`, without prefix.
+            schema: The columns and the task that the pipeline will be fitted on.
+            seed: Goes into every ``random_state``; 0 or more.
+            n_threads: Threads that the model may use; 1 or more.
+
+        Raises:
+            InvalidConfigError: A name or a value lies outside the space.
+            OptionError: The task is none of `tasks`, or the library in `requires` is not installed.
+        """
+        if schema.task not in self.tasks:
+            fitting = ", ".join(sorted(self.tasks))
+            raise OptionError(f"{self.name} learns {fitting} tasks, but this is a {schema.task} task.")
+        if not self.available():
+            package = f"'autometa[{self.extra}]'" if self.extra else self.requires
+            raise OptionError(
+                f"{self.name} needs {self.requires}, which is not installed. Install it with: pip install {package}."
+            )
+        self.space_for(schema.task).validate(config)
+        prepare = self.prepare(config, schema=schema, seed=seed)
+        model = self.model(config, schema=schema, seed=seed, n_threads=n_threads)
+        return Pipeline([("prepare", prepare), ("model", model)])
+
+    @abstractmethod
+    def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:
+        """Turn the table into the array that the model takes; ``config`` has been validated."""
+
+    @abstractmethod
+    def model(self, config: Config, *, schema: TableSchema, seed: int, n_threads: int) -> BaseEstimator:
+        """The unfitted model for ``schema.task``; ``config`` has been validated."""
+
+
+@cache
+def _shipped_space(name: str, task: TaskType | None) -> SearchSpace:
+    return load_space(name, task=task)
+
+
+def candidate_entry(member: type[Candidate]) -> Entry[Candidate]:
+    """The registry entry of a candidate class: the first line of its docstring, and its abilities as tags.
+
+    Tags: one per task type, ``native_missing``, ``native_categories``, and ``requires`` (empty if nothing).
+    """
+    summary = (inspect.getdoc(member) or "").partition("\n")[0].removesuffix(".")
+    tags: dict[str, str | bool] = {task: task in member.tasks for task in TASK_TYPES}
+    tags |= {"native_missing": member.native_missing, "native_categories": member.native_categories}
+    tags["requires"] = member.requires or ""
+    return Entry(member.name, member, summary, member.reference, tags)
+
+
+def member_config(config: Mapping[str, ConfigValue]) -> tuple[str, Config]:
+    """Split a configuration of `tabular` into the candidate's name and its own configuration.
+
+    Raises:
+        InvalidConfigError: ``candidate`` is missing, or a name belongs to another candidate.
+    """
+    name = config.get("candidate")
+    if not isinstance(name, str):
+        raise InvalidConfigError(
+            f"A configuration of 'tabular' names its candidate, but got candidate={name!r}. "
+            "Add one, such as {'candidate': 'lightgbm', ...}."
+        )
+    prefix = f"{name}."
+    rest = {key: value for key, value in config.items() if key != "candidate"}
+    foreign = sorted(key for key in rest if not key.startswith(prefix))
+    if foreign:
+        raise InvalidConfigError(
+            f"With candidate={name!r} every hyperparameter is named '{prefix}<name>', but got {foreign[0]!r}. Drop it."
+        )
+    return name, {key.removeprefix(prefix): value for key, value in rest.items()}

@@ -1,0 +1,31 @@
+"""Extremely randomised trees."""
+
+from typing import ClassVar
+
+from sklearn import ensemble
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+
+from autometa.candidates._base import Candidate
+from autometa.candidates._forest import forest_settings, prepare_trees
+from autometa.datasets import TableSchema
+from autometa.records import Config
+
+
+class ExtraTrees(Candidate):
+    """Trees whose split points are drawn at random; missing numbers natively."""
+
+    name: ClassVar[str] = "extra_trees"
+    reference: ClassVar[str] = "Geurts, Ernst, Wehenkel (2006), Extremely randomized trees, Machine Learning 63"
+    native_missing: ClassVar[bool] = True
+
+    def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:
+        """Ordinal codes, target means and plain numbers."""
+        return prepare_trees(schema, seed=seed)
+
+    def model(self, config: Config, *, schema: TableSchema, seed: int, n_threads: int) -> BaseEstimator:
+        """scikit-learn's extremely randomised trees."""
+        settings = forest_settings(config, schema=schema, seed=seed, n_threads=n_threads)
+        if schema.task == "regression":
+            return ensemble.ExtraTreesRegressor(**settings)
+        return ensemble.ExtraTreesClassifier(**settings)

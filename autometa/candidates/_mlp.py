@@ -1,0 +1,43 @@
+"""A residual network."""
+
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+
+from autometa.candidates._base import Candidate
+from autometa.candidates._mlp_estimator import MLPClassifier, MLPRegressor
+from autometa.candidates._prepare import coded
+from autometa.datasets import TableSchema
+from autometa.records import Config
+
+_UNKNOWN_CODE = -1.0
+
+
+class MLP(Candidate):
+    """Residual network with numeric embeddings, as an ensemble that shares its weights.
+
+    The estimators scale, clip and flag missing numbers themselves, because the periodic embedding depends
+    on that scale, so the preparation only turns categories, dates and texts into numbers. References:
+    `autometa.candidates._mlp_net`.
+    """
+
+    name: ClassVar[str] = "mlp"
+    reference: ClassVar[str] = "Holzmüller et al. (2024), RealMLP; Gorishniy et al. (2025), TabM"
+    slow: ClassVar[bool] = True
+    native_missing: ClassVar[bool] = True
+    native_categories: ClassVar[bool] = True
+
+    def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:
+        """Category codes first, then numbers with NaN where missing."""
+        return coded(schema, seed=seed, dtype="float64", unknown=_UNKNOWN_CODE)
+
+    def model(self, config: Config, *, schema: TableSchema, seed: int, n_threads: int) -> BaseEstimator:
+        """An `MLPClassifier` or `MLPRegressor`; what the space lacks keeps the estimator's default."""
+        fixed: dict[str, Any] = {
+            "n_categorical": len(schema.names("categorical")),
+            "n_threads": n_threads,
+            "random_state": seed,
+        }
+        estimator = MLPRegressor if schema.task == "regression" else MLPClassifier
+        return estimator().set_params(**fixed, **config)

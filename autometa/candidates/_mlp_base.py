@@ -1,0 +1,295 @@
+"""What the two MLP estimators share: parameters, the network behind them, weights in and out.
+
+torch is imported when an estimator is fitted or predicts, never before. What is fitted is kept as NumPy
+arrays, so that saving needs no torch and no pickle; the torch module is rebuilt from them when needed.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from autometa.candidates._mlp_inputs import InputPlan, holdout_split
+from autometa.errors import ModelError, OptionError
+
+if TYPE_CHECKING:
+    import torch
+
+    from autometa.candidates._mlp_net import NetSpec, TabularNet
+    from autometa.candidates._mlp_train import Options, Rows
+
+Floats = npt.NDArray[np.float64]
+Weights = dict[str, npt.NDArray[np.float32]]
+NumericEmbedding = Literal["none", "periodic"]
+
+_PLAN = ("center", "scale", "missing", "levels", "missing_level")
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "n_blocks": (0, 64),
+    "width": (1, 65536),
+    "n_frequencies": (1, 4096),
+    "embedding_dim": (1, 4096),
+    "frequency_scale": (0.0, 1e6),
+    "ensemble_size": (1, 1024),
+    "dropout": (0.0, 0.99),
+    "learning_rate": (0.0, 10.0),
+    "weight_decay": (0.0, 1e3),
+    "batch_size": (1, 1 << 30),
+    "max_epochs": (1, 1 << 30),
+    "patience": (1, 1 << 30),
+    "validation_fraction": (0.01, 0.9),
+    "label_smoothing": (0.0, 0.99),
+    "n_categorical": (0, 1 << 30),
+}
+
+
+class TabularMLP(BaseEstimator):  # type: ignore[misc]
+    """Base of `MLPClassifier`, which explains the parameters, and `MLPRegressor`."""
+
+    weights_: Weights
+    _net: "TabularNet | None"
+
+    def __init__(
+        self,
+        *,
+        n_categorical: int = 0,
+        n_blocks: int = 2,
+        width: int = 128,
+        dropout: float = 0.15,
+        numeric_embedding: NumericEmbedding = "periodic",
+        n_frequencies: int = 16,
+        embedding_dim: int = 4,
+        frequency_scale: float = 0.1,
+        ensemble_size: int = 4,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1e-2,
+        batch_size: int = 128,
+        max_epochs: int = 60,
+        patience: int = 20,
+        validation_fraction: float = 0.15,
+        time_limit: float | None = None,
+        device: str = "auto",
+        mixed_precision: bool = False,
+        n_threads: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_categorical = n_categorical
+        self.n_blocks = n_blocks
+        self.width = width
+        self.dropout = dropout
+        self.numeric_embedding = numeric_embedding
+        self.n_frequencies = n_frequencies
+        self.embedding_dim = embedding_dim
+        self.frequency_scale = frequency_scale
+        self.ensemble_size = ensemble_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.time_limit = time_limit
+        self.device = device
+        self.mixed_precision = mixed_precision
+        self.n_threads = n_threads
+        self.random_state = random_state
+
+    def export_weights(self) -> Weights:
+        """A copy of the network's weights by name, float32, for a safetensors file."""
+        check_is_fitted(self)
+        return {name: value.copy() for name, value in self.weights_.items()}
+
+    def import_weights(self, weights: Mapping[str, npt.NDArray[np.floating[Any]]]) -> Self:
+        """Put back weights from `export_weights`; an empty mapping takes them out.
+
+        Without its weights a fitted estimator is small, and cannot predict until they are back: that is how
+        they travel in a file of their own.
+
+        Raises:
+            ModelError: A name is missing or foreign, or a shape differs; nothing is changed then.
+        """
+        check_is_fitted(self)
+        if weights:
+            self._check_weights({name: np.shape(value) for name, value in weights.items()})
+        self.weights_ = {name: np.array(value, dtype=np.float32) for name, value in weights.items()}
+        self._net = None
+        return self
+
+    def _check_weights(self, given: Mapping[str, tuple[int, ...]]) -> None:
+        import torch
+
+        from autometa.candidates._mlp_net import NetSpec, TabularNet
+
+        net = TabularNet(NetSpec(**self.net_spec_), torch.Generator())
+        needed = {name: tuple(value.shape) for name, value in net.state_dict().items()}
+        wrong = sorted(name for name in {*needed, *given} if needed.get(name) != given.get(name))
+        if wrong:
+            raise ModelError(
+                "Weights must have the names and shapes of this network, but these are missing, foreign or of "
+                f"another shape: {', '.join(wrong)}. Import what export_weights() gave for the same model."
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = cast("dict[str, Any]", super().__getstate__())
+        return {name: value for name, value in state.items() if name != "_net"}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _fit_net(self, X: Floats, y: npt.NDArray[Any], n_outputs: int, started: float) -> None:
+        """Fit on codes (int64) or standardised values (float64) ``y``; sets every fitted attribute."""
+        import torch
+
+        from autometa.candidates._mlp_net import NetSpec, TabularNet
+        from autometa.candidates._mlp_train import fit_temperature, train
+
+        rng = np.random.default_rng(self._seed())
+        generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
+        self._keep_plan(InputPlan.learn(X, self.n_categorical))
+        self.net_spec_ = asdict(self._spec(n_outputs))
+        device = self._device()
+        fit, held_out = holdout_split(y, self.validation_fraction, rng)
+        with _threads(self.n_threads):
+            net = TabularNet(NetSpec(**self.net_spec_), generator).to(device)
+            rows = self._rows(X, y, device)
+            train_rows, held_out_rows = (rows.take(torch.from_numpy(i).to(device)) for i in (fit, held_out))
+            history = train(net, train_rows, held_out_rows, self._options(started), generator)
+            self.temperature_ = fit_temperature(net, held_out_rows)
+        self.weights_ = {name: value.cpu().numpy() for name, value in net.state_dict().items()}
+        self.validation_losses_ = list(history.losses)
+        self.best_epoch_ = history.best_epoch
+        self.n_epochs_ = len(history.losses)
+        self.out_of_time_ = history.out_of_time
+        self._net = net.requires_grad_(False)
+
+    def _predict_mean(self, X: Any, dtype: type[np.generic]) -> Floats:
+        """Mean prediction of the ensemble; ``dtype`` is that of the target."""
+        from autometa.candidates._mlp_train import predict
+
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+        net = self._network()
+        device = next(net.parameters()).device
+        with _threads(self.n_threads):
+            rows = self._rows(X, np.zeros(len(X), dtype), device)
+            return predict(net, rows, self.temperature_).cpu().numpy()
+
+    def _network(self) -> "TabularNet":
+        """The torch module, built from ``weights_`` where it is not there."""
+        import torch
+
+        from autometa.candidates._mlp_net import NetSpec, TabularNet
+
+        net = getattr(self, "_net", None)
+        if net is None:
+            if not self.weights_:
+                raise ModelError("This network is without its weights. Call import_weights() first.")
+            net = TabularNet(NetSpec(**self.net_spec_), torch.Generator().manual_seed(0))
+            net.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in self.weights_.items()})
+            net = self._net = net.to(self._device()).requires_grad_(False)
+        return net
+
+    def _keep_plan(self, plan: InputPlan) -> None:
+        self.input_plan_ = {name: getattr(plan, name) for name in _PLAN}
+
+    def _plan(self) -> InputPlan:
+        return InputPlan(**self.input_plan_)
+
+    def _rows(self, X: Floats, y: npt.NDArray[Any], device: "torch.device") -> "Rows":
+        import torch
+
+        from autometa.candidates._mlp_train import Rows
+
+        inputs = self._plan().apply(X)
+        target = y.astype(np.float32) if y.dtype.kind == "f" else y
+        arrays = (inputs.numeric, inputs.flags, inputs.codes, target)
+        return Rows(*(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays))
+
+    def _spec(self, n_outputs: int) -> "NetSpec":
+        from autometa.candidates._mlp_net import NetSpec
+
+        plan = self._plan()
+        return NetSpec(
+            n_numeric=len(plan.center),
+            n_flags=plan.n_flags,
+            cardinalities=plan.cardinalities,
+            n_outputs=n_outputs,
+            n_blocks=self.n_blocks,
+            width=self.width,
+            dropout=self.dropout,
+            numeric_embedding=self.numeric_embedding,
+            n_frequencies=self.n_frequencies,
+            embedding_dim=self.embedding_dim,
+            frequency_scale=self.frequency_scale,
+            ensemble_size=self.ensemble_size,
+        )
+
+    def _options(self, started: float) -> "Options":
+        from autometa.candidates._mlp_train import Options
+
+        return Options(
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            max_epochs=self.max_epochs,
+            patience=self.patience,
+            label_smoothing=getattr(self, "label_smoothing", 0.0),
+            started=started,
+            time_limit=self.time_limit,
+            mixed_precision=self.mixed_precision and self._device().type == "cuda",
+        )
+
+    def _device(self) -> "torch.device":
+        import torch
+
+        cuda = torch.cuda.is_available()
+        if self.device == "auto":
+            return torch.device("cuda" if cuda else "cpu")
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise OptionError(f"device must be 'auto', 'cpu' or 'cuda', but got {self.device!r}.") from error
+        if device.type == "cuda" and not cuda:
+            raise OptionError(f"device={self.device!r} needs a CUDA device, and there is none. Use device='auto'.")
+        return device
+
+    def _seed(self) -> int | None:
+        if isinstance(self.random_state, np.random.RandomState):
+            return int(self.random_state.randint(np.iinfo(np.int32).max))
+        return self.random_state
+
+    def _check_options(self, n_columns: int) -> None:
+        for name, (low, high) in _BOUNDS.items():
+            value = getattr(self, name, low)
+            if not low <= value <= high:
+                raise OptionError(f"{name} must lie in [{low}, {high}], but got {value!r}.")
+        if self.numeric_embedding not in ("none", "periodic"):
+            raise OptionError(f"numeric_embedding must be 'none' or 'periodic', but got {self.numeric_embedding!r}.")
+        if self.n_categorical > n_columns:
+            raise OptionError(
+                f"n_categorical counts the leading columns that are codes, but got {self.n_categorical} "
+                f"for a table of {n_columns} columns."
+            )
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise OptionError(f"time_limit must be seconds above 0, or None, but got {self.time_limit!r}.")
+
+
+@contextmanager
+def _threads(n_threads: int | None) -> Iterator[None]:
+    """Give torch that many threads for a while; None leaves them as they are."""
+    import torch
+
+    before = torch.get_num_threads()
+    if n_threads is not None and n_threads != before:
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)

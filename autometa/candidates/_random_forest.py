@@ -1,0 +1,31 @@
+"""Random forests."""
+
+from typing import ClassVar
+
+from sklearn import ensemble
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+
+from autometa.candidates._base import Candidate
+from autometa.candidates._forest import forest_settings, prepare_trees
+from autometa.datasets import TableSchema
+from autometa.records import Config
+
+
+class RandomForest(Candidate):
+    """Bagged trees that try a random share of the columns at each split; missing numbers natively."""
+
+    name: ClassVar[str] = "random_forest"
+    reference: ClassVar[str] = "Breiman (2001), Random forests, Machine Learning 45"
+    native_missing: ClassVar[bool] = True
+
+    def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:
+        """Ordinal codes, target means and plain numbers."""
+        return prepare_trees(schema, seed=seed)
+
+    def model(self, config: Config, *, schema: TableSchema, seed: int, n_threads: int) -> BaseEstimator:
+        """scikit-learn's forest."""
+        settings = forest_settings(config, schema=schema, seed=seed, n_threads=n_threads)
+        if schema.task == "regression":
+            return ensemble.RandomForestRegressor(**settings)
+        return ensemble.RandomForestClassifier(**settings)

@@ -1,0 +1,1 @@
+"""The command line: `main` composes, one file per command."""

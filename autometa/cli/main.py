@@ -1,0 +1,66 @@
+"""Composes the commands; what they do lies in one file each."""
+
+import os
+import sys
+import time
+from typing import Annotated
+
+BEGAN = time.monotonic()  # a time limit counts from here, imports included
+
+import typer  # noqa: E402
+
+from autometa.cli import kb, predict, tune, ui  # noqa: E402
+from autometa.config import limit_threads, silence_telemetry  # noqa: E402
+from autometa.errors import AutometaError, InputError  # noqa: E402
+
+app = typer.Typer(
+    name="autometa",
+    help="AutoML that remembers: searches start from what worked on other datasets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("tune")(tune.tune)
+app.command("predict")(predict.predict)
+app.command("ui")(ui.ui)
+app.add_typer(kb.app, name="kb")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from autometa import __version__
+
+        typer.echo(f"autometa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """AutoML that remembers: searches start from what worked on other datasets."""
+
+
+def main() -> None:
+    """Run a command; bad input ends with code 2 and one clear message, never with a traceback."""
+    limit_threads()
+    silence_telemetry()
+    try:
+        app()
+    except AutometaError as error:
+        typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has gone; that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Reading a table, its types and its target."""
+
+from autometa.datasets._base import Reader, Source, Table
+from autometa.datasets._build import MIN_ROWS, read_dataset
+from autometa.datasets._dataset import Dataset
+from autometa.datasets._read import READERS, read_table
+from autometa.datasets._schema import TableSchema
+from autometa.datasets._source import open_source
+from autometa.datasets._target import Label
+from autometa.datasets._types import COLUMN_KINDS, FEATURE_KINDS, Column, ColumnKind
+
+__all__ = [
+    "COLUMN_KINDS",
+    "FEATURE_KINDS",
+    "MIN_ROWS",
+    "READERS",
+    "Column",
+    "ColumnKind",
+    "Dataset",
+    "Label",
+    "Reader",
+    "Source",
+    "Table",
+    "TableSchema",
+    "open_source",
+    "read_dataset",
+    "read_table",
+]

@@ -1,0 +1,132 @@
+"""From a table to something that can be learned from."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autometa.datasets._convert import infinities, to_kind
+from autometa.datasets._dataset import Dataset
+from autometa.datasets._hash import content_hash
+from autometa.datasets._plain import plain_table
+from autometa.datasets._read import read_table
+from autometa.datasets._schema import TableSchema
+from autometa.datasets._target import Target, choose_target, near, understand
+from autometa.datasets._types import COLUMN_KINDS, FEATURE_KINDS, Column, ColumnKind, given, infer
+from autometa.errors import TableError
+from autometa.records import TaskType
+
+MIN_ROWS = 10
+
+
+def read_dataset(
+    source: str | os.PathLike[str] | pd.DataFrame,
+    *,
+    target: str | None = None,
+    task: TaskType | None = None,
+    name: str | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
+) -> Dataset:
+    """Read a table and infer what each column is and what is to be predicted.
+
+    Args:
+        source: A table file (see `read_table`), or a frame; a frame is not changed.
+        target: The column to predict; by default one called target, class, label or y, else the last.
+        task: Overrides the inferred task.
+        name: What to call the dataset; by default the file's name.
+        kinds: Columns whose kind is known better than it can be guessed.
+
+    Raises:
+        TableError: The table cannot be read, or cannot be learned from: fewer than 10 rows, no usable
+            column, a target that is not there, is constant or does not fit the task.
+    """
+    table = plain_table(source) if isinstance(source, pd.DataFrame) else read_table(source)
+    frame, names = table.frame, list(table.frame.columns)
+    if not names:
+        raise TableError("The table has no column that can be used. It needs a target and at least one other column.")
+    target_name, target_reason = choose_target(names, target)
+    _check_kinds(kinds or {}, names, target_name)
+    understood = understand(target_name, frame[target_name], task)
+    kept = ~np.isnan(understood.values)
+    _check_rows(int(kept.sum()), len(frame), target_name)
+    columns = _columns(frame, target_name, kinds or {})
+    X, notes = _features(frame, columns, kept)
+    y = _target_values(understood, kept, target_name)
+    schema = TableSchema(columns, target_name, target_reason, understood.task, understood.reason, understood.classes)
+    told = (*table.notes, *understood.notes, *_dropped_rows(kept, target_name), *notes, *_dropped_columns(schema))
+    title = name or ("table" if isinstance(source, pd.DataFrame) else _stem(Path(source)))
+    return Dataset(X, y, schema, title, content_hash(X, y, schema.classes), notes=told)
+
+
+def _check_kinds(kinds: Mapping[str, ColumnKind], names: list[str], target: str) -> None:
+    for column, kind in kinds.items():
+        if column not in names:
+            raise TableError(f"A kind was given for the column {column!r}, which is not there.{near(column, names)}")
+        if column == target:
+            raise TableError(f"{column!r} is the target and has no kind; its task can be given instead.")
+        if kind not in COLUMN_KINDS:
+            raise TableError(f"Unknown kind {kind!r} for the column {column!r}. Use one of: {', '.join(COLUMN_KINDS)}.")
+
+
+def _check_rows(usable: int, total: int, target: str) -> None:
+    if usable < MIN_ROWS:
+        with_target = "" if usable == total else f" with a value of {target!r}"
+        raise TableError(f"At least {MIN_ROWS} rows are needed to learn from, but the table has {usable}{with_target}.")
+
+
+def _columns(frame: pd.DataFrame, target: str, kinds: Mapping[str, ColumnKind]) -> tuple[Column, ...]:
+    columns = tuple(
+        given(str(name), kinds[str(name)], values) if name in kinds else infer(str(name), values)
+        for name, values in frame.items()
+        if name != target
+    )
+    if not any(column.kind in FEATURE_KINDS for column in columns):
+        seen = "; ".join(f"{column.name}: {column.kind} ({column.reason})" for column in columns[:5])
+        raise TableError(
+            f"The table has no column to learn from besides the target {target!r}. {seen or 'Is the delimiter right?'}"
+        )
+    return columns
+
+
+def _features(frame: pd.DataFrame, columns: tuple[Column, ...], kept: Any) -> tuple[pd.DataFrame, list[str]]:
+    """X, and notes on what was made missing."""
+    notes, features = [], {}
+    for column in columns:
+        if column.kind not in FEATURE_KINDS:
+            continue
+        raw = frame[column.name]
+        infinite = infinities(raw) if column.kind == "numeric" else 0
+        if infinite:
+            notes.append(f"Column {column.name!r}: {infinite} infinite {_plural(infinite, 'value')} read as missing.")
+        if column.stray:
+            notes.append(f"Column {column.name!r}: {column.reason}.")
+        values = to_kind(raw, column)
+        features[column.name] = values if kept.all() else values[kept].reset_index(drop=True)
+    return pd.DataFrame(features, index=pd.RangeIndex(int(kept.sum())), copy=False), notes
+
+
+def _target_values(target: Target, kept: Any, name: str) -> "pd.Series[Any]":
+    values = target.values[kept]
+    return pd.Series(values if target.task == "regression" else values.astype(np.int64), name=name)
+
+
+def _dropped_rows(kept: Any, target: str) -> list[str]:
+    missing = int((~kept).sum())
+    return [f"{missing} {_plural(missing, 'row')} without a value of {target!r} left out."] if missing else []
+
+
+def _dropped_columns(schema: TableSchema) -> list[str]:
+    listed = [f"{column.name} ({column.kind}: {column.reason})" for column in schema.dropped]
+    more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
+    return [f"Not learned from: {', '.join(listed[:20])}{more}."] if listed else []
+
+
+def _plural(number: int, noun: str) -> str:
+    return noun if number == 1 else f"{noun}s"
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0] or path.name

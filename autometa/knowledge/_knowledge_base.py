@@ -1,0 +1,376 @@
+"""The knowledge base: what is known of other datasets."""
+
+import functools
+import operator
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from autometa import config
+from autometa.errors import KnowledgeBaseError
+from autometa.knowledge._columns import RUN_COLUMNS, to_frame, unify
+from autometa.knowledge._identity import lookalikes, named
+from autometa.knowledge._info import KnowledgeBaseInfo, SourceInfo
+from autometa.knowledge._layer import Layer
+from autometa.knowledge._manifest import SCHEMA_VERSION, Source
+from autometa.knowledge._runs import encode_runs, row_keys
+from autometa.knowledge._store import open_store
+from autometa.records import DatasetRecord, Direction, MetaFeatures
+
+
+class KnowledgeBase:
+    """Datasets, what they look like, and how configurations did on them.
+
+    A base is a directory, local or any fsspec URL, that pandas, DuckDB or Spark can read without autometa::
+
+        manifest.json                         schema version; sources with licence, citation, counts; checksums
+        datasets.parquet                      dataset_id, name, openml_id, task, content_hash, source
+        datasets/part-<uuid>.parquet          datasets added since
+        meta_features.parquet                 dataset_id, one column per OpenML quality
+        meta_features/part-<uuid>.parquet     meta-features added since
+        runs/<space>/part-<uuid>.parquet      one row per run, one typed, nullable column per hyperparameter
+        licenses/                             texts of the sources' licences
+
+    Adding writes a new part under a temporary name and renames it into place, so any number of processes
+    add and read at the same time without a lock, and one that is killed leaves nothing behind that a reader
+    sees. Parts never change. Of rows with the same dataset id the newest counts, in datasets and in
+    meta-features; names of parts sort by time. The manifest is written when the base begins and when a
+    source is recorded. `compact` gathers the parts of datasets and meta-features into the two files above.
+
+    A hyperparameter is stored in the type that its shipped space gives it, otherwise in the narrowest that
+    holds its values; one whose values are of mixed types is stored as JSON text, marked so in the column's
+    metadata, and read back as it was. Null means inactive, or the choice None.
+
+    Runs carry ``source``, the name of an entry of the manifest, and ``projected``: the value was measured
+    with a configuration that lies just outside the space, of which the nearest point inside is stored.
+
+    Opening reads the manifest only.
+
+    Example:
+        >>> import tempfile, pandas as pd
+        >>> kb = KnowledgeBase(tempfile.mkdtemp())
+        >>> kb.add_runs("mine", "demo", pd.DataFrame({"depth": [3], "value": [0.9]}),
+        ...             metric="roc_auc", direction="maximize")
+        1
+        >>> kb.runs("demo")[["dataset_id", "metric", "value", "depth"]].to_dict("records")
+        [{'dataset_id': 'mine', 'metric': 'roc_auc', 'value': 0.9, 'depth': 3}]
+        >>> len(kb.without("mine").runs("demo"))
+        0
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
+        """Open the base at ``path``; one that is missing or empty begins with the first thing added.
+
+        Raises:
+            KnowledgeBaseError: The manifest is damaged, missing beside other files, or newer than this
+                autometa reads; or there is nothing at ``path`` and ``read_only`` is set.
+        """
+        self._layers: tuple[tuple[Layer, frozenset[str]], ...] = (
+            (Layer(open_store(path), read_only=read_only), frozenset()),
+        )
+
+    @classmethod
+    def layered(cls, bases: Sequence["KnowledgeBase"]) -> "KnowledgeBase":
+        """Several bases read as one; what is added goes to the last.
+
+        Of a dataset that several hold, the last one's row counts, and the runs of all.
+        """
+        if not bases:
+            raise KnowledgeBaseError("A layered knowledge base needs at least one base, but got none.")
+        return cls._of(tuple(layer for base in bases for layer in base._layers))
+
+    @classmethod
+    def open_default(cls, *, overlay: bool = True) -> "KnowledgeBase":
+        """The base that ships with autometa, and over it the user's own, which takes what is added.
+
+        The overlay lies in ``kb`` of the user's data folder (`autometa.config.home`) and is made when
+        something is first added. ``overlay=False`` gives the shipped base alone, read-only.
+        """
+        shipped = cls(config.shipped("meta_db"), read_only=True)
+        return cls.layered([shipped, cls(config.home() / "kb")]) if overlay else shipped
+
+    @classmethod
+    def _of(cls, layers: tuple[tuple[Layer, frozenset[str]], ...]) -> "KnowledgeBase":
+        base = cls.__new__(cls)
+        base._layers = layers
+        return base
+
+    def __repr__(self) -> str:
+        urls = ", ".join(repr(layer.url) for layer, _ in self._layers)
+        return f"{type(self).__name__}({urls})"
+
+    def without(self, *dataset_ids: str) -> "KnowledgeBase":
+        """The same base as if these datasets were not in it: leave-one-dataset-out in one call.
+
+        A view, not a copy: it follows what is added later, and what is added to it goes to the base.
+        Ids that the base does not have are fine.
+        """
+        hidden = frozenset(dataset_ids)
+        return self._of(tuple((layer, mine | hidden) for layer, mine in self._layers))
+
+    def datasets(self) -> pd.DataFrame:
+        """All datasets: index ``dataset_id``; ``name, openml_id, task, content_hash, source``."""
+        return self._stack([(layer.datasets(), hidden) for layer, hidden in self._layers])
+
+    def meta_features(self) -> pd.DataFrame:
+        """One row per described dataset: index ``dataset_id``, one float column per OpenML quality; NaN unknown."""
+        return self._stack([(layer.meta_features(), hidden) for layer, hidden in self._layers])
+
+    def spaces(self) -> list[str]:
+        """Names of the spaces that have runs, in alphabetical order."""
+        return sorted({name for layer, _ in self._layers for name in layer.spaces()})
+
+    def runs(
+        self,
+        space: str,
+        *,
+        dataset_ids: Iterable[str] | None = None,
+        metrics: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Runs of a space, one row each.
+
+        Rows that the filters exclude are not read from disk. The order is that in which runs were added.
+
+        Args:
+            space: Name of the search space.
+            dataset_ids: Only runs on these datasets; None takes all.
+            metrics: Only runs of these metrics; None takes all.
+
+        Returns:
+            The columns `RUN_COLUMNS` (dataset_id, metric, direction, value, fidelity, duration, status,
+            source, created, projected), then one per hyperparameter, in alphabetical order.
+
+        Raises:
+            KnowledgeBaseError: A part is damaged; the message names it.
+        """
+        tables = []
+        for layer, hidden in self._layers:
+            where = _filter(hidden, dataset_ids, metrics)
+            tables.append(layer.runs(space, where))
+        table = unify(tables)
+        hyperparameters = sorted(set(table.column_names) - set(RUN_COLUMNS))
+        return to_frame(table.select([*RUN_COLUMNS, *hyperparameters]))
+
+    def same_dataset(
+        self, *, content_hash: str | None = None, openml_id: int | None = None, name: str | None = None
+    ) -> list[str]:
+        """Ids of the datasets that are this one, by any of the three.
+
+        Names are compared without regard to case, and ``-``, ``_`` and space are the same. A name such as
+        ``openml:31`` counts as that OpenML id, a dataset id as itself. See `twins` for tables that came
+        under another name.
+        """
+        return named(self.datasets(), content_hash, openml_id, name)
+
+    def twins(self, meta_features: MetaFeatures) -> list[str]:
+        """Ids of the datasets whose description says that they are the same table under another name.
+
+        A description may have been made of the whole table or of the 67 % of its rows that auto-sklearn
+        trained on. Called a twin is one with the same numbers of features, numeric and categorical, and of
+        classes; a number of rows that is equal, or 67 % of the other, but for one in 500; shares of the
+        smallest and largest class within four standard errors of such a draw; missing values alike; and,
+        where all columns are numeric, mean skewness and kurtosis that agree within 15 %. A target that lacks
+        the counts has no twins. Siblings from one generator, which differ in little but the target, may pass.
+        """
+        return lookalikes(meta_features, self.meta_features())
+
+    def add_dataset(self, record: DatasetRecord, meta_features: MetaFeatures | None = None) -> None:
+        """Add a dataset, or replace what is known of it.
+
+        Nothing is written where the base says the same already. The meta-features are stored under
+        ``record.dataset_id``.
+        """
+        self.add_datasets([record], {} if meta_features is None else {record.dataset_id: meta_features})
+
+    def add_datasets(
+        self, records: Sequence[DatasetRecord], meta_features: Mapping[str, MetaFeatures] | None = None
+    ) -> int:
+        """Add many datasets at once; ``meta_features`` by dataset id. Returns how many were new or changed."""
+        known, described = self._whole().datasets(), self._whole().meta_features()
+        new = [record for record in records if not _is_known(record, known)]
+        descriptions = [MetaFeatures(key, one.values) for key, one in (meta_features or {}).items()]
+        changed = [one for one in descriptions if not _is_described(one, described)]
+        self._writable.add_datasets(new)
+        self._writable.add_meta_features(changed)
+        return len({record.dataset_id for record in new} | {one.dataset_id for one in changed})
+
+    def add_runs(
+        self,
+        dataset_id: str,
+        space: str,
+        frame: pd.DataFrame,
+        *,
+        metric: str,
+        direction: Direction,
+        source: str = "user",
+    ) -> int:
+        """Add the runs of one dataset and metric.
+
+        Args:
+            dataset_id: Need not be among `datasets`.
+            space: Name of the search space.
+            frame: One row per run: ``value`` in the metric's natural unit, one column per hyperparameter
+                (NaN or None = inactive), and optionally ``duration`` in seconds, ``fidelity``, ``status``,
+                ``created`` and ``projected``. A value may be NaN only where the status is not complete.
+            metric: Name of the metric, as in `autometa.metrics`.
+            direction: Which way is better.
+            source: Where the runs come from.
+
+        Returns:
+            How many rows were added.
+
+        Raises:
+            KnowledgeBaseError: A rule is broken, or the base cannot be written.
+        """
+        clash = {"dataset_id", "metric", "direction", "source"} & set(frame.columns)
+        if clash:
+            raise KnowledgeBaseError(
+                f"Column {sorted(clash)[0]!r} is given once for all runs, as an argument. Drop the column, or "
+                "use add_run_table, which takes it from the table."
+            )
+        given = {"dataset_id": dataset_id, "metric": metric, "direction": direction, "source": source}
+        return self.add_run_table(space, frame.assign(**given))
+
+    def add_run_table(self, space: str, frame: pd.DataFrame, *, only_new: bool = False) -> int:
+        """Add runs of many datasets and metrics as one part.
+
+        Args:
+            space: Name of the search space.
+            frame: As for `add_runs`, with the columns ``dataset_id``, ``metric`` and ``direction`` too.
+            only_new: Leave out runs that the base has already: same dataset, metric, value, fidelity, status
+                and configuration. This makes imports repeatable.
+
+        Returns:
+            How many rows were added.
+        """
+        runs = encode_runs(frame, space)
+        if only_new and runs.num_rows:
+            known: set[str] = set()
+            for layer, _ in self._layers:
+                known.update(row_keys(layer.runs(space)))
+            runs = runs.filter([key not in known for key in row_keys(runs)])
+        self._writable.add_runs(space, runs)
+        return int(runs.num_rows)
+
+    def add_source(self, source: Source, *, licence_text: str = "") -> None:
+        """Record where content comes from; an entry of the same name is replaced.
+
+        One import at a time: two that record a source at the same moment may lose one of the entries, though
+        never a row of data.
+        """
+        self._writable.add_source(source, licence_text)
+
+    def compact(self) -> None:
+        """Gather parts of datasets and meta-features into one file each, and seal all files with checksums.
+
+        Others may read and add meanwhile, but only one process may compact.
+        """
+        self._writable.compact()
+
+    def info(self) -> KnowledgeBaseInfo:
+        """What the base holds, counted by source."""
+        datasets, meta_features = self.datasets(), self.meta_features()
+        recorded = self._recorded()
+        runs = {space: self.runs(space) for space in self.spaces()}
+        names = [*recorded, *datasets["source"], *(name for frame in runs.values() for name in frame["source"])]
+        sources = (
+            _source_info(name, recorded.get(name), datasets, meta_features, runs) for name in dict.fromkeys(names)
+        )
+        files = [(layer, name) for layer, _ in self._layers for name in layer.data_files()]
+        return KnowledgeBaseInfo(
+            paths=tuple(layer.url for layer, _ in self._layers),
+            schema_version=SCHEMA_VERSION,
+            n_datasets=len(datasets),
+            n_meta_features=len(meta_features),
+            n_qualities=meta_features.shape[1],
+            n_runs=sum(map(len, runs.values())),
+            n_bytes=sum(layer.store.size(name) for layer, name in files),
+            n_files=len(files),
+            spaces={space: len(frame) for space, frame in runs.items()},
+            sources=tuple(sources),
+        )
+
+    @property
+    def _writable(self) -> Layer:
+        return self._layers[-1][0]
+
+    def _whole(self) -> "KnowledgeBase":
+        """The base with nothing hidden: what is hidden must not be added twice."""
+        return self._of(tuple((layer, frozenset()) for layer, _ in self._layers))
+
+    def _recorded(self) -> dict[str, Source]:
+        manifests = (layer.manifest() for layer, _ in self._layers)
+        return {source.name: source for manifest in manifests if manifest for source in manifest.sources}
+
+    @staticmethod
+    def _stack(frames: Sequence[tuple[pd.DataFrame, frozenset[str]]]) -> pd.DataFrame:
+        shown = [frame[~frame.index.isin(hidden)] if hidden else frame for frame, hidden in frames]
+        if len(shown) == 1:
+            return shown[0]
+        full = [frame for frame in shown if len(frame)] or shown[:1]
+        stacked = pd.concat(full)
+        return stacked[~stacked.index.duplicated(keep="last")]
+
+
+def _filter(hidden: frozenset[str], dataset_ids: Iterable[str] | None, metrics: Iterable[str] | None) -> Any:
+    terms = []
+    if hidden:
+        terms.append(~_is_one_of("dataset_id", hidden))
+    if dataset_ids is not None:
+        terms.append(_is_one_of("dataset_id", dataset_ids))
+    if metrics is not None:
+        terms.append(_is_one_of("metric", metrics))
+    return functools.reduce(operator.and_, terms) if terms else None
+
+
+def _is_one_of(column: str, values: Iterable[str]) -> Any:
+    return pc.field(column).isin(pa.array(list(values), pa.string()))
+
+
+def _is_known(record: DatasetRecord, known: pd.DataFrame) -> bool:
+    if record.dataset_id not in known.index:
+        return False
+    row = known.loc[record.dataset_id]
+    given = {name: getattr(record, name) for name in known.columns}
+    return all(_same(row[name], value) for name, value in given.items())
+
+
+def _is_described(description: MetaFeatures, described: pd.DataFrame) -> bool:
+    if description.dataset_id not in described.index or not set(description.values) <= set(described.columns):
+        return False
+    row = described.loc[description.dataset_id]
+    return all(_same(row[name], value) for name, value in description.values.items())
+
+
+def _same(stored: object, given: object) -> bool:
+    if pd.isna(stored) or pd.isna(given):  # type: ignore[call-overload]
+        return bool(pd.isna(stored) and pd.isna(given))  # type: ignore[call-overload]
+    return bool(stored == given)
+
+
+def _source_info(
+    name: str,
+    source: Source | None,
+    datasets: pd.DataFrame,
+    meta_features: pd.DataFrame,
+    runs: Mapping[str, pd.DataFrame],
+) -> SourceInfo:
+    mine = datasets[datasets["source"] == name]
+    rows = [frame[frame["source"] == name] for frame in runs.values()]
+    metrics = pd.concat([frame["metric"] for frame in rows]) if rows else pd.Series(dtype="str")
+    ids = {one for frame in rows for one in frame["dataset_id"]}
+    hyperparameters = [frame.drop(columns=list(RUN_COLUMNS)).astype("str") for frame in rows]
+    return SourceInfo(
+        name=name,
+        source=source,
+        datasets={str(task): int(count) for task, count in mine["task"].value_counts().sort_index().items()},
+        datasets_with_runs=len(ids),
+        meta_features=int(meta_features.index.isin(mine.index).sum()),
+        configurations=sum(len(frame.drop_duplicates()) for frame in hyperparameters),
+        projected_runs=sum(int(frame["projected"].sum()) for frame in rows),
+        runs={str(metric): int(count) for metric, count in metrics.value_counts().sort_index().items()},
+    )

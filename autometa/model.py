@@ -1,0 +1,266 @@
+"""The saved model: a folder that loads and predicts without Optuna, MLflow or the knowledge base.
+
+.. code-block:: text
+
+    model/
+      card.json                         what it is, how good, made of what, with which versions; checksums
+      members/00-lightgbm/
+        pipeline.skops                  a scikit-learn pipeline, loaded against a fixed list of types
+        weights.safetensors             tensors of a network, where the member is one
+
+Paths in the card are relative, so the folder can be moved. Loading runs no foreign code: skops rebuilds only
+the types in `autometa.candidates.TRUSTED_TYPES`, safetensors and JSON hold no code at all.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from autometa.candidates import TRUSTED_TYPES
+from autometa.datasets import TableSchema
+from autometa.errors import ModelError, OptionError
+from autometa.records import Config, TaskType
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One pipeline of a model and its share of the vote.
+
+    ``path`` is relative to the model's folder; ``trial`` is the study's trial number.
+    """
+
+    path: str
+    weight: float
+    candidate: str
+    config: Config
+    trial: int
+    score: float
+
+
+class Model:
+    """A trained model: the weighted mean of its members' predictions.
+
+    Members are read from disk at the first prediction.
+    """
+
+    def __init__(self, folder: Path, card: Mapping[str, Any]) -> None:
+        """Use `Model.load`."""
+        self.folder = folder
+        self.card = card
+        self.schema = TableSchema.from_json(card["schema"])
+        self.members = tuple(Member(**member) for member in card["members"])
+        self._pipelines: list[Any] | None = None
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Open a model folder, or a search folder that holds one.
+
+        Raises:
+            ModelError: It is not a model, it was written by a newer autometa, or a file is damaged.
+        """
+        path = Path(folder)
+        if not (path / "card.json").is_file() and (path / "model" / "card.json").is_file():
+            path = path / "model"
+        try:
+            card = json.loads((path / "card.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise ModelError(
+                f"{path} holds no model: there is no card.json in it. Pass the folder that `autometa tune` wrote."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path / 'card.json'} cannot be read: {error}. The model is damaged.") from error
+        found = card.get("format") if isinstance(card, dict) else None
+        if not isinstance(found, int):
+            raise ModelError(f"{path / 'card.json'} is not an autometa model card: it names no format.")
+        if found > FORMAT:
+            raise ModelError(
+                f"{path} has format {found}; this autometa reads up to {FORMAT}. Install a newer autometa."
+            )
+        try:
+            return cls(path, card)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path / 'card.json'} is damaged: {type(error).__name__}: {error}.") from error
+
+    @property
+    def task(self) -> TaskType:
+        """What the model does: binary, multiclass or regression."""
+        return self.schema.task
+
+    @property
+    def classes(self) -> tuple[str | int | float | bool, ...]:
+        """Class labels in the order of `predict_proba`'s columns; empty for regression."""
+        return self.schema.classes
+
+    @property
+    def pipelines(self) -> list[Any]:
+        """The members as fitted scikit-learn pipelines, in the order of `members`.
+
+        They take ``model.schema.apply(table)`` and answer in class codes.
+        """
+        if self._pipelines is None:
+            self._check_files()
+            self._pipelines = [load_pipeline(self.folder / member.path) for member in self.members]
+        return self._pipelines
+
+    def predict(self, table: pd.DataFrame) -> npt.NDArray[Any]:
+        """Labels of shape (n_rows,), or numbers for regression.
+
+        Raises:
+            TableError: The table lacks a column that the model needs.
+        """
+        values = self._blend(table)
+        if self.task == "regression":
+            return values
+        return np.asarray(self.schema.decode_target(values.argmax(axis=1)))
+
+    def predict_proba(self, table: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Probabilities of shape (n_rows, n_classes), columns in the order of `classes`.
+
+        Raises:
+            OptionError: The model is a regression.
+            TableError: The table lacks a column that the model needs.
+        """
+        if self.task == "regression":
+            raise OptionError("A regression model has no class probabilities. Use predict.")
+        return self._blend(table)
+
+    def _blend(self, table: pd.DataFrame) -> npt.NDArray[np.float64]:
+        X = self.schema.apply(table)
+        n_classes = len(self.classes)
+        if not len(X):
+            return np.zeros((0, n_classes) if n_classes else 0)
+        total = sum(
+            member.weight * raw_predictions(pipeline, X, n_classes)
+            for member, pipeline in zip(self.members, self.pipelines, strict=True)
+        )
+        return np.asarray(total)
+
+    def _check_files(self) -> None:
+        for relative, expected in self.card["files"].items():
+            path = self.folder / relative
+            if ".." in Path(relative).parts or Path(relative).is_absolute():
+                raise ModelError(f"The card names a file outside the model: {relative!r}. The model is not ours.")
+            if not path.is_file():
+                raise ModelError(f"{path} is missing. Copy the whole model folder.")
+            if _sha256(path) != expected:
+                raise ModelError(f"{path} does not match its checksum in card.json. The model is damaged.")
+
+
+def load_model(folder: str | os.PathLike[str]) -> Model:
+    """Open a trained model, or a search folder that holds one.
+
+    Raises:
+        ModelError: It is not a model, or it is damaged.
+    """
+    return Model.load(folder)
+
+
+def write_card(folder: Path, members: Iterable[Member], schema: TableSchema, facts: Mapping[str, Any]) -> None:
+    """Write ``card.json`` last: a folder without one is no model.
+
+    Args:
+        folder: Where the members were saved.
+        members: Their weights add up to 1.
+        schema: The table that the model was trained on.
+        facts: JSON values for people: metric, score, seed, dataset, versions, command.
+    """
+    listed = [
+        {name: getattr(member, name) for name in ("path", "weight", "candidate", "config", "trial", "score")}
+        for member in members
+    ]
+    files = {
+        str(path.relative_to(folder)): _sha256(path)
+        for member in listed
+        for path in sorted((folder / member["path"]).iterdir())
+    }
+    card = {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **facts,
+        "members": listed,
+        "schema": schema.to_json(),
+        "files": files,
+    }
+    temporary = folder / "card.json.tmp"
+    temporary.write_text(json.dumps(card, indent=1), encoding="utf-8")
+    os.replace(temporary, folder / "card.json")
+
+
+def raw_predictions(pipeline: Any, X: pd.DataFrame, n_classes: int) -> npt.NDArray[np.float64]:
+    """One pipeline's predictions: probabilities of shape (n, n_classes), or numbers of shape (n,) if 0 classes.
+
+    A class that the pipeline never saw in training gets probability 0.
+    """
+    if not n_classes:
+        return np.asarray(pipeline.predict(X), dtype=np.float64).reshape(len(X))
+    seen = np.asarray(pipeline.predict_proba(X), dtype=np.float64)
+    if seen.shape[1] == n_classes:
+        return seen
+    values = np.zeros((len(X), n_classes))
+    values[:, np.asarray(pipeline.classes_, dtype=np.int64)] = seen
+    return values
+
+
+def preload() -> None:
+    """Import what saving needs; worker servers do it once, since skops takes seconds to import."""
+    import safetensors.numpy
+    import skops.io
+
+    _ = safetensors.numpy, skops.io
+
+
+def save_pipeline(pipeline: Any, folder: Path) -> None:
+    """Write a fitted pipeline; a network's tensors go to safetensors beside it."""
+    import skops.io
+
+    folder.mkdir(parents=True, exist_ok=True)
+    network = pipeline[-1]
+    if not hasattr(network, "export_weights"):
+        skops.io.dump(pipeline, folder / "pipeline.skops")
+        return
+    from safetensors.numpy import save_file
+
+    weights = network.export_weights()
+    save_file(weights, folder / "weights.safetensors")
+    try:
+        network.import_weights({})
+        skops.io.dump(pipeline, folder / "pipeline.skops")
+    finally:
+        network.import_weights(weights)
+
+
+def load_pipeline(folder: Path) -> Any:
+    """Read what `save_pipeline` wrote.
+
+    Raises:
+        ModelError: The file asks for a type that autometa does not use, or cannot be read.
+    """
+    import skops.io
+
+    path = folder / "pipeline.skops"
+    try:
+        pipeline = skops.io.load(path, trusted=list(TRUSTED_TYPES))
+        weights = folder / "weights.safetensors"
+        if weights.is_file():
+            from safetensors.numpy import load_file
+
+            pipeline[-1].import_weights(load_file(weights))
+    except Exception as error:  # skops raises whatever a damaged archive makes it raise
+        raise ModelError(f"{path} cannot be loaded safely: {type(error).__name__}: {error}") from error
+    return pipeline
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,98 @@
+"""The options of a search, checked once."""
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from autometa.errors import OptionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """What a search may use and should do.
+
+    Attributes:
+        time_limit: Seconds for everything: reading, trials, ensemble, refit. None: no limit.
+        trials: Number of finished trials after which the search ends. None: no limit.
+        jobs: Trials that run at the same time.
+        memory_limit: Megabytes that one trial may allocate beyond its libraries. None: what is free, shared out.
+        seed: Of splits, samplers and candidates.
+        metric: Any scikit-learn scorer by name; None takes the task's default.
+        folds: Folds of the cross-validation.
+        warm_start: Name of a warm starter, or ``none``.
+        warm_trials: How many configurations the warm start may queue.
+        learn: Whether the finished search adds its runs to the knowledge base.
+        ensemble_size: Models at most in the ensemble.
+        candidates: Names of candidates to search; None takes all that are installed.
+    """
+
+    time_limit: float | None = 300.0
+    trials: int | None = None
+    jobs: int = 1
+    memory_limit: int | None = None
+    seed: int = 0
+    metric: str | None = None
+    folds: int = 5
+    warm_start: str = "auto"
+    warm_trials: int = 10
+    learn: bool = True
+    ensemble_size: int = 8
+    candidates: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check every rule that needs no table.
+
+        Raises:
+            OptionError: A rule is broken.
+        """
+        if self.time_limit is None and self.trials is None:
+            raise OptionError("A search needs an end: give a time limit in seconds, a number of trials, or both.")
+        for name, low in (("time_limit", 1), ("trials", 1), ("jobs", 1), ("memory_limit", 64), ("folds", 2)):
+            value = getattr(self, name)
+            if value is not None and not value >= low:
+                raise OptionError(f"{name} must be at least {low}, got {value}.")
+        for name in ("seed", "warm_trials"):
+            if getattr(self, name) < 0:
+                raise OptionError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if self.ensemble_size < 1:
+            raise OptionError(f"ensemble_size must be at least 1 (1 = the best model alone), got {self.ensemble_size}.")
+
+    @property
+    def threads(self) -> int:
+        """Numerical threads of each trial: the cores shared out among the jobs."""
+        return max(1, cores() // self.jobs)
+
+    @property
+    def trial_memory(self) -> int | None:
+        """Megabytes for one trial."""
+        if self.memory_limit is not None:
+            return self.memory_limit
+        free = available_memory()
+        return None if free is None else max(256, int(0.9 * free / self.jobs))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for the state file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> "SearchOptions":
+        """The options that `to_json` wrote."""
+        chosen = plain.get("candidates")
+        return cls(**{**plain, "candidates": None if chosen is None else tuple(chosen)})
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def available_memory() -> int | None:
+    """Megabytes of memory that programs can still get; None where the system does not say."""
+    try:
+        with open("/proc/meminfo") as meminfo:
+            for line in meminfo:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) // 1024
+    except OSError:
+        pass
+    return None

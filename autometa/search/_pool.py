@@ -1,0 +1,255 @@
+"""The search's side of the worker server: submit jobs, hear from them, kill them in time."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from autometa.config import silence_telemetry, thread_environment
+from autometa.search._worker import MAX_MESSAGE, encode
+
+PRELOAD = (
+    "numpy",
+    "pandas",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.neighbors",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "sklearn.svm",
+    "autometa.search._evaluate",
+)
+LIBRARIES = {"lightgbm": "lightgbm", "xgboost": "xgboost", "catboost": "catboost", "mlp": "torch"}
+
+
+def preload_for(candidates: Collection[str] | None) -> tuple[str, ...]:
+    """Modules that a worker server should import for these candidates; None means all of them."""
+    return (*PRELOAD, *(module for name, module in LIBRARIES.items() if candidates is None or name in candidates))
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One function running in a process of its own.
+
+    ``deadline`` is in `time.monotonic` seconds. ``killed_for`` is set once the pool has killed it.
+    """
+
+    end: socket.socket
+    deadline: float | None
+    crash_file: Path | None
+    pid: int | None = None
+    killed_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended.
+
+    ``status`` is ``ok`` or one of the trial statuses; ``value`` is what the function returned.
+    """
+
+    status: Literal["ok", "timeout", "memory", "crash", "invalid", "interrupted"]
+    value: Any = None
+    reason: str = ""
+    peak_memory_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a job said, or (with ``outcome``) its end."""
+
+    job: Job
+    message: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Outcome | None = None
+
+
+class WorkerPool:
+    """Runs functions in killable processes, with a time and a memory limit each.
+
+    Use as a context manager. Starting it returns at once: the server imports its libraries while the caller
+    reads the table. All calls come from one thread.
+    """
+
+    def __init__(self, *, threads: int = 1, preload: Sequence[str] = PRELOAD) -> None:
+        """``threads`` is what each job's numerical libraries may use."""
+        self.threads = threads
+        self._preload = tuple(preload)
+        self._warmed: list[dict[str, Any]] = []
+        self._last_words: dict[int, dict[str, Any]] = {}
+        self._jobs: list[Job] = []
+        self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def warm(self, function: str, arguments: Mapping[str, Any]) -> None:
+        """Run a function in the server itself, so that jobs inherit what it caches.
+
+        It must start no threads: the server forks.
+        """
+        request = {"kind": "warm", "function": function, "arguments": dict(arguments)}
+        self._warmed.append(request)
+        with contextlib.suppress(OSError):  # a dead server is restarted by the next submit
+            self._control.send(encode(request))
+
+    def submit(
+        self,
+        function: str,
+        arguments: Mapping[str, Any],
+        *,
+        memory_mb: int | None = None,
+        deadline: float | None = None,
+        crash_file: Path | None = None,
+    ) -> Job:
+        """Start ``function(channel, **arguments)``, named ``package.module:function``."""
+        request = {
+            "kind": "run",
+            "function": function,
+            "arguments": dict(arguments),
+            "memory_mb": memory_mb,
+            "crash_file": None if crash_file is None else str(crash_file),
+        }
+        if self._server.poll() is not None:
+            self._restart()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, contextlib.suppress(OSError):  # a server dying right now: the job's end says so
+            socket.send_fds(self._control, [encode(request)], [theirs.fileno()])
+        job = Job(ours, deadline, crash_file)
+        self._jobs.append(job)
+        return job
+
+    def answer(self, job: Job, **message: Any) -> None:
+        """Answer a job that asked."""
+        with contextlib.suppress(OSError):  # it died while we thought about it; its end is on the way
+            job.end.send(encode(message))
+
+    def kill(self, job: Job, status: str) -> None:
+        """Kill a job and everything it started; its outcome will carry ``status``."""
+        job.killed_for = job.killed_for or status
+        if job.pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(job.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Wait until a job says something, ends or runs out of time; at most ``timeout`` seconds."""
+        now = time.monotonic()
+        limits = [job.deadline - now for job in self._jobs if job.deadline is not None and not job.killed_for]
+        if timeout is not None:
+            limits.append(timeout)
+        ready, _, _ = select.select([job.end for job in self._jobs], [], [], max(0.0, min(limits)) if limits else None)
+        now = time.monotonic()
+        for job in self._jobs:
+            if job.deadline is not None and now >= job.deadline and not job.killed_for:
+                self.kill(job, "timeout")
+        events = [self._read(job) for job in list(self._jobs) if job.end in ready]
+        return [event for event in events if event is not None]
+
+    @property
+    def running(self) -> int:
+        """Number of jobs that have not ended."""
+        return len(self._jobs)
+
+    def close(self) -> None:
+        """Kill every job and stop the server."""
+        for job in self._jobs:
+            self.kill(job, "interrupted")
+            job.end.close()
+        self._jobs.clear()
+        self._control.close()
+        try:
+            self._server.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = dict(os.environ, **thread_environment(self.threads), PYTHONHASHSEED="0")
+        silence_telemetry(environment)
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "autometa.search._worker", str(theirs.fileno()), *self._preload],
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in the terminal is for the search, which then decides
+        )
+        theirs.close()
+
+    def _restart(self) -> None:
+        """Start a new server after the old one was killed, as an out-of-memory killer may do."""
+        self._control.close()
+        self._server.kill()
+        self._server.wait()
+        self._start()
+        for request in self._warmed:
+            self._control.send(encode(request))
+
+    def _read(self, job: Job) -> Event | None:
+        try:
+            packet = job.end.recv(MAX_MESSAGE)
+        except OSError:
+            packet = b""
+        if not packet:
+            return self._end(job, {"code": None})
+        message = json.loads(packet)
+        event = message.pop("event")
+        if event == "started":
+            job.pid = message["pid"]
+            if job.killed_for:
+                self.kill(job, job.killed_for)
+            return None
+        if event in ("result", "error"):
+            self._last_words[id(job)] = {"event": event, **message}
+            return None
+        if event == "exit":
+            return self._end(job, message)
+        return Event(job, message={"event": event, **message})
+
+    def _end(self, job: Job, exit_message: dict[str, Any]) -> Event:
+        self._jobs.remove(job)
+        job.end.close()
+        said = self._last_words.pop(id(job), {})
+        peak = exit_message.get("peak_memory_mb")
+        if said.get("event") == "result":
+            return Event(job, outcome=Outcome("ok", said["value"], peak_memory_mb=peak))
+        if job.killed_for:
+            return Event(job, outcome=Outcome(job.killed_for, peak_memory_mb=peak))  # type: ignore[arg-type]
+        if said.get("event") == "error":
+            reason = said["reason"]
+            return Event(job, outcome=Outcome(said["status"], said["traceback"], reason, peak))
+        return Event(job, outcome=_silent_end(exit_message.get("code"), job.crash_file, peak))
+
+
+def _silent_end(code: int | None, crash_file: Path | None, peak: float | None) -> Outcome:
+    """A job that ended without a word: killed by a signal, or its server was."""
+    if code is None:
+        return Outcome("crash", reason="the worker server was killed, perhaps for want of memory")
+    if code == -signal.SIGKILL:
+        return Outcome(
+            "memory",
+            reason="killed from outside, as the system does when memory runs out",
+            peak_memory_mb=peak,
+        )
+    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    stack = ""
+    if crash_file is not None and crash_file.is_file():
+        stack = crash_file.read_text(errors="replace").partition("\nExtension modules:")[0][-4000:]
+    return Outcome("crash", stack, f"the process ended with {name}", peak)

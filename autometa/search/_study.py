@@ -1,0 +1,151 @@
+"""The Optuna study of a search: opening it, queueing the warm start, and reading trials back."""
+
+import warnings
+from collections.abc import Collection, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autometa.errors import OptionError
+from autometa.records import Direction, Origin, Suggestion, TrialReport
+from autometa.spaces import SearchSpace
+
+if TYPE_CHECKING:
+    import optuna
+
+ORIGIN = "autometa.origin"
+REPORT = "autometa.report"
+RETRY = "autometa.retry_of"
+STUDY_NAME = "autometa"
+
+
+def open_study(journal: Path, storage: str | None, *, name: str, direction: Direction, seed: int) -> "optuna.Study":
+    """Create or load the study.
+
+    Args:
+        journal: File of the journal storage that is used when ``storage`` is None.
+        storage: Any Optuna storage URL.
+        name: Name of the study in that storage.
+        direction: Of the metric in its natural unit.
+        seed: Of the whole search. The sampler's is derived from it and the number of trials so far, because a
+            re-opened study with the same sampler seed would repeat its first draws.
+
+    Raises:
+        OptionError: The storage cannot be opened.
+    """
+    import numpy as np
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    backend: Any = storage
+    if storage is None:
+        backend = JournalStorage(JournalFileBackend(str(journal), lock_obj=JournalFileOpenLock(str(journal))))
+    try:
+        study = optuna.create_study(storage=backend, study_name=name, direction=direction, load_if_exists=True)
+    except Exception as error:  # SQLAlchemy, drivers and URL parsers each have their own
+        raise OptionError(f"The storage {storage or journal} cannot be opened: {error}") from error
+    n_trials = len(study.get_trials(deepcopy=False))
+    derived = int(np.random.SeedSequence([seed, n_trials]).generate_state(1)[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group` is one, and works
+        study.sampler = optuna.samplers.TPESampler(
+            multivariate=True, group=True, constant_liar=True, n_startup_trials=10, seed=derived
+        )
+    # Two folds at least, and never before ten trials have finished: a single fold's score is noise.
+    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=2, n_min_trials=5)
+    return study
+
+
+def quick_first(suggestions: Iterable[Suggestion], choice: str, slow: Collection[str]) -> list[Suggestion]:
+    """Move configurations of slow candidates behind the others, keeping the order among each.
+
+    All of them are tried; this way a person sees a score after seconds, and a short search sees more of them.
+    """
+    return sorted(suggestions, key=lambda suggestion: suggestion.config[choice] in slow)
+
+
+def enqueue(study: "optuna.Study", suggestions: Iterable[Suggestion], space: SearchSpace) -> int:
+    """Queue configurations to be tried first; each is validated, since Optuna does not.
+
+    Returns:
+        How many were queued; repeats are not.
+    """
+    queued = 0
+    seen: set[str] = set()
+    for suggestion in suggestions:
+        space.validate(suggestion.config)
+        key = space.key(suggestion.config)
+        if key not in seen:
+            seen.add(key)
+            study.enqueue_trial(suggestion.config, user_attrs={ORIGIN: asdict(suggestion.origin)})
+            queued += 1
+    return queued
+
+
+def defaults(space: SearchSpace, choice: str, covered: Iterable[str]) -> list[Suggestion]:
+    """The default configuration of every candidate that no suggestion covers."""
+    missing = [name for name in space[choice].choices if name not in set(covered)]
+    return [
+        Suggestion(space.project({choice: name}), Origin("default", reason=f"the default of {name}"))
+        for name in missing
+    ]
+
+
+def retry_unfinished(study: "optuna.Study") -> int:
+    """Close the trials that were running when a search was killed, and queue each once more.
+
+    Returns:
+        How many were queued again.
+    """
+    import optuna
+
+    queued = 0
+    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        if trial.params and RETRY not in trial.user_attrs:
+            attrs = {ORIGIN: trial.user_attrs.get(ORIGIN, asdict(Origin("sampler"))), RETRY: trial.number}
+            study.enqueue_trial(dict(trial.params), user_attrs=attrs)
+            queued += 1
+    return queued
+
+
+def origin_of(attrs: dict[str, Any]) -> Origin:
+    """Where a trial's configuration came from."""
+    return Origin(**attrs[ORIGIN]) if ORIGIN in attrs else Origin("sampler", reason="multivariate TPE")
+
+
+def write_report(trial: "optuna.Trial", report: TrialReport) -> None:
+    """Keep a finished trial's report in the study; must come before ``tell``."""
+    plain = asdict(report)
+    plain.pop("config")  # Optuna has it as params
+    trial.set_user_attr(REPORT, plain)
+
+
+def read_reports(study: "optuna.Study") -> list[TrialReport]:
+    """The reports of all trials that ended, in order of their numbers."""
+    import optuna
+
+    reports = []
+    for trial in study.get_trials(deepcopy=False):
+        if not trial.state.is_finished():
+            continue
+        if REPORT in trial.user_attrs:
+            plain = dict(trial.user_attrs[REPORT])
+            plain["origin"] = Origin(**plain["origin"])
+            plain["fold_scores"] = tuple(plain["fold_scores"])
+            reports.append(TrialReport(config=dict(trial.params), **plain))
+        elif trial.state is optuna.trial.TrialState.FAIL:
+            reports.append(
+                TrialReport(
+                    number=trial.number,
+                    candidate=str(trial.params.get("candidate", "")),
+                    config=dict(trial.params),
+                    origin=origin_of(trial.user_attrs),
+                    started=0.0,
+                    status="interrupted",
+                    reason="the search ended while it ran",
+                )
+            )
+    return reports

@@ -1,0 +1,88 @@
+"""What the knowledge base says to try first, and what a finished search tells it."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from autometa.datasets import Dataset
+from autometa.knowledge import KnowledgeBase
+from autometa.metrics import Metric
+from autometa.records import DatasetRecord, MetaFeatures, Suggestion, TrialReport
+from autometa.search._listener import Listener
+from autometa.search._options import SearchOptions
+from autometa.spaces import SearchSpace
+from autometa.warmstart import WARM_STARTERS
+
+
+def suggestions(
+    dataset: Dataset,
+    meta_features: MetaFeatures,
+    kb: KnowledgeBase,
+    space: SearchSpace,
+    *,
+    metric: Metric,
+    options: SearchOptions,
+    listener: Listener,
+) -> list[Suggestion]:
+    """Configurations that worked on other datasets, best first.
+
+    The table's own runs, known by content hash, OpenML id, name or description, are hidden first: a search that starts
+    from its own past would only flatter itself.
+    """
+    if options.warm_start == "none" or not options.warm_trials:
+        return []
+    own = _own(dataset, meta_features, kb)
+    if own:
+        listener.note(
+            f"{', '.join(own)} is this table, as far as the knowledge base can tell, and does not advise itself"
+        )
+    found = WARM_STARTERS.create(options.warm_start).suggest(
+        meta_features,
+        kb.without(*own),
+        space,
+        options.warm_trials,
+        metric=metric,
+        task=dataset.task,
+        seed=options.seed,
+    )
+    if not found:
+        listener.note("cold start: the knowledge base has no runs for this kind of task")
+    return found
+
+
+def learn(
+    dataset: Dataset,
+    meta_features: MetaFeatures,
+    reports: Sequence[TrialReport],
+    kb: KnowledgeBase,
+    *,
+    space: str,
+    metric: Metric,
+) -> None:
+    """Add a search's runs and the table's description to the knowledge base; never a row of the table."""
+    known = kb.same_dataset(content_hash=dataset.content_hash)
+    dataset_id = known[0] if known else meta_features.dataset_id
+    if not known:
+        record = DatasetRecord(
+            dataset_id,
+            dataset.name,
+            dataset.task,
+            "own searches",
+            openml_id=dataset.openml_id,
+            content_hash=dataset.content_hash,
+        )
+        kb.add_dataset(record, meta_features)
+    frame = pd.DataFrame(
+        [
+            {**report.config, "value": report.value, "duration": report.fit_seconds}
+            for report in reports
+            if report.status == "complete"
+        ]
+    )
+    if len(frame):
+        kb.add_runs(dataset_id, space, frame, metric=metric.name, direction=metric.direction, source="own searches")
+
+
+def _own(dataset: Dataset, meta_features: MetaFeatures, kb: KnowledgeBase) -> list[str]:
+    same = kb.same_dataset(content_hash=dataset.content_hash, openml_id=dataset.openml_id, name=dataset.name)
+    return list(dict.fromkeys([*same, *kb.twins(meta_features)]))

@@ -1,0 +1,169 @@
+import math
+import time
+
+import pytest
+import torch
+
+from autometa.candidates import _mlp_train
+from autometa.candidates._mlp_net import NetSpec, TabularNet
+from autometa.candidates._mlp_train import Options, Rows, fit_temperature, members_loss, predict, train, validation_loss
+
+
+def spec(n_outputs: int = 1, *, rate: float = 0.0, members: int = 2) -> NetSpec:
+    return NetSpec(2, 0, (), n_outputs, 1, 16, rate, "none", 1, 1, 1.0, members)
+
+
+def options(**change: float | None) -> Options:
+    settings: dict[str, float | None] = {
+        "learning_rate": 0.01,
+        "weight_decay": 0.0,
+        "batch_size": 32,
+        "max_epochs": 20,
+        "patience": 20,
+        "label_smoothing": 0.0,
+        "started": time.monotonic(),
+        "time_limit": None,
+        "mixed_precision": False,
+    }
+    return Options(**(settings | change))  # type: ignore[arg-type]
+
+
+def rows(n: int, seed: int, *, noise: bool = False) -> Rows:
+    source = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, 2, generator=source)
+    y = torch.randn(n, generator=source) if noise else x[:, 0] - x[:, 1]
+    return Rows(x, torch.zeros(n, 0), torch.zeros(n, 0, dtype=torch.int64), y)
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_parts_hold_every_row_once_in_even_slices() -> None:
+    parts = list(rows(10, 0).parts(3))
+    assert [len(part) for part in parts] == [4, 3, 3]
+    torch.testing.assert_close(torch.cat([part.y for part in parts]), rows(10, 0).y)
+
+
+def test_loss_is_the_mean_of_the_members_own_losses() -> None:
+    outputs = torch.tensor([[[1.0], [2.0]], [[3.0], [0.0]]])
+    # Members against y = (1, 0): (0 + 4) / 2 and (4 + 0) / 2; the averaged prediction would give 1.
+    assert float(members_loss(outputs, torch.tensor([1.0, 0.0]))) == pytest.approx(2.0)
+
+
+def test_smoothed_loss_by_hand() -> None:
+    outputs = torch.log(torch.tensor([[[0.7, 0.2, 0.1]]]))
+    # Label 0, smoothing 0.3 over three classes: weights 0.8, 0.1, 0.1.
+    expected = -(0.8 * math.log(0.7) + 0.1 * math.log(0.2) + 0.1 * math.log(0.1))
+    assert float(members_loss(outputs, torch.tensor([0]), 0.3)) == pytest.approx(expected, rel=1e-6)
+    assert float(members_loss(outputs, torch.tensor([0]))) == pytest.approx(-math.log(0.7), rel=1e-6)
+
+
+def test_prediction_averages_probabilities_not_logits() -> None:
+    net = TabularNet(spec(2), seeded())
+    with torch.no_grad():
+        net.head.zero_()
+        net.head_bias.copy_(torch.tensor([[[0.0, 2.0]], [[0.0, -1.0]]]))
+    table = rows(3, 0)
+    codes = Rows(table.numeric, table.flags, table.codes, torch.zeros(3, dtype=torch.int64))
+    sigmoid = (1 / (1 + math.exp(-2)) + 1 / (1 + math.exp(1))) / 2
+    assert predict(net, codes)[:, 1].tolist() == pytest.approx([sigmoid] * 3)
+    assert validation_loss(net, codes) == pytest.approx(-math.log(1 - sigmoid))
+
+
+def test_prediction_in_chunks_equals_prediction_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, table = TabularNet(spec(), seeded()), rows(50, 0)
+    whole = predict(net, table)
+    monkeypatch.setattr(_mlp_train, "_CHUNK", 16)
+    torch.testing.assert_close(predict(net, table), whole, atol=1e-6, rtol=1e-6)
+
+
+def coin(n: int, heads: int, score: float) -> tuple[TabularNet, Rows]:
+    """A net that always says ``score`` for class 1, and n rows of which ``heads`` are."""
+    net = TabularNet(spec(2), seeded())
+    with torch.no_grad():
+        net.head.zero_()
+        net.head_bias.copy_(torch.tensor([0.0, score]).expand(2, 1, 2))
+    table = rows(n, 0)
+    return net, Rows(table.numeric, table.flags, table.codes, (torch.arange(n) < heads).long())
+
+
+def test_temperature_calibrates_on_many_rows() -> None:
+    # 70 % heads, and the net says sigmoid(2) = 88 %: the score 2 / T must be log(0.7 / 0.3).
+    net, table = coin(10_000, 7_000, 2.0)
+    expected = 2.0 / math.log(0.7 / 0.3)
+    temperature = fit_temperature(net, table)
+    assert temperature == pytest.approx(expected, rel=0.02)
+    assert float(predict(net, table, temperature)[0, 1]) == pytest.approx(0.7, abs=0.005)
+
+
+def test_temperature_stays_near_one_on_a_few_rows_that_are_all_right() -> None:
+    assert 0.8 < fit_temperature(*coin(5, 5, 2.0)) < 1.0
+
+
+def test_temperature_of_numbers_is_one() -> None:
+    assert fit_temperature(TabularNet(spec(), seeded()), rows(10, 0)) == 1.0
+
+
+def test_the_best_epoch_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([5.0, 3.0, 4.0, 2.0, 6.0, 7.0, 8.0])
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def scripted(net: TabularNet, _: Rows) -> float:
+        seen.append({name: value.clone() for name, value in net.state_dict().items()})
+        return next(losses)
+
+    monkeypatch.setattr(_mlp_train, "validation_loss", scripted)
+    net = TabularNet(spec(), seeded())
+    history = train(net, rows(64, 0), rows(8, 1), options(patience=3), seeded())
+    assert history.losses == (5.0, 3.0, 4.0, 2.0, 6.0, 7.0, 8.0)
+    assert history.best_epoch == 4
+    assert all(torch.equal(value, seen[3][name]) for name, value in net.state_dict().items())
+    assert not torch.equal(net.stem.weight, seen[-1]["stem.weight"])
+
+
+def test_pure_noise_stops_early_and_the_kept_weights_have_the_lowest_loss() -> None:
+    net, held_out = TabularNet(spec(), seeded()), rows(30, 1, noise=True)
+    history = train(net, rows(60, 0, noise=True), held_out, options(max_epochs=200, patience=5), seeded())
+    assert len(history.losses) == history.best_epoch + 5
+    assert validation_loss(net, held_out) == pytest.approx(min(history.losses), rel=1e-6)
+
+
+def test_training_lowers_the_loss_by_far() -> None:
+    net, held_out = TabularNet(spec(rate=0.1), seeded()), rows(100, 1)
+    before = validation_loss(net, held_out)
+    train(net, rows(400, 0), held_out, options(), seeded())
+    assert validation_loss(net, held_out) < 0.05 * before
+
+
+def test_divergence_keeps_the_initial_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_mlp_train, "validation_loss", lambda net, table: math.nan)
+    net = TabularNet(spec(), seeded())
+    initial = net.stem.weight.clone()
+    history = train(net, rows(64, 0), rows(8, 1), options(patience=2), seeded())
+    assert history.best_epoch == 0
+    assert len(history.losses) == 2
+    assert torch.equal(net.stem.weight, initial)
+
+
+def test_the_time_limit_ends_training_within_an_epoch_and_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(1000))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
+    net, held_out = TabularNet(spec(), seeded()), rows(8, 1)
+    # Two steps per epoch, one tick per step, the limit at the sixth: two whole epochs and a half.
+    history = train(net, rows(64, 0), held_out, options(started=-1.0, time_limit=6.0), seeded())
+    assert history.out_of_time
+    assert len(history.losses) == 3
+    assert validation_loss(net, held_out) == pytest.approx(min(history.losses), rel=1e-6)
+
+
+def test_a_limit_that_is_over_at_once_still_gives_a_net_with_a_loss() -> None:
+    net = TabularNet(spec(), seeded())
+    history = train(net, rows(64, 0), rows(8, 1), options(started=time.monotonic() - 10, time_limit=1.0), seeded())
+    assert history.out_of_time
+    assert history.best_epoch == 1
+
+
+@pytest.mark.parametrize(("progress", "factor"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)])
+def test_learning_rate_follows_a_cosine(progress: float, factor: float) -> None:
+    assert _mlp_train._cosine(progress) == pytest.approx(factor)

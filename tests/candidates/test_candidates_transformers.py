@@ -1,0 +1,71 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autometa.candidates._transformers import (
+    DatetimeParts,
+    Finite,
+    ManyCategories,
+    QuantileNormalizer,
+    SquashingScaler,
+    TextComponents,
+)
+
+
+def test_finite_turns_what_float32_cannot_hold_into_missing() -> None:
+    X = np.array([[1.5, np.inf], [-np.inf, 1e31], [np.nan, -2.0]])
+    out = Finite("float32").fit_transform(X)
+    assert out.dtype == np.float32
+    np.testing.assert_array_equal(out, [[1.5, np.nan], [np.nan, np.nan], [np.nan, -2.0]])
+
+
+def test_datetime_parts_by_hand() -> None:
+    times = pd.Series(["2024-02-29 18:30:00", None], dtype="datetime64[us]")
+    out = DatetimeParts().fit_transform(pd.DataFrame({"a": times, "b": times[::-1].to_numpy()}))
+    # A Thursday; 54 years with 13 leap days, then 31 + 28 days, make 19782 days and 18.5 hours.
+    np.testing.assert_allclose(out[0], [2024, 2, 29, 3, 18, 19782 + 18.5 / 24] + [np.nan] * 6)
+    np.testing.assert_allclose(out[1], [np.nan] * 6 + [2024, 2, 29, 3, 18, 19782 + 18.5 / 24])
+
+
+def test_squashing_scaler_by_hand() -> None:
+    X = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [4.0, 8.0]])
+    out = SquashingScaler().fit_transform(X)
+    # First column: median 2, quartiles 1 and 3. Second: quartiles equal, so half the range, 4.
+    z = np.array([[-1.0, 0.0], [-0.5, 0.0], [0.0, 0.0], [0.5, 0.0], [1.0, 2.0]])
+    np.testing.assert_allclose(out, z / np.sqrt(1 + z**2 / 9))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(-1e30, 1e30), min_size=1, max_size=30), st.floats(-1e30, 1e30))
+def test_squashing_scaler_stays_within_three(values: list[float], later: float) -> None:
+    scaler = SquashingScaler().fit(np.array(values)[:, None])
+    out = scaler.transform(np.array([*values, later])[:, None])
+    assert (np.abs(out) <= 3).all()
+
+
+def test_quantile_normalizer_takes_fewer_rows_than_quantiles_in_silence() -> None:
+    out = QuantileNormalizer(output_distribution="normal").fit_transform(np.arange(5.0)[:, None])
+    np.testing.assert_allclose(out[1:4, 0], [-0.67449, 0.0, 0.67449], atol=1e-5)
+
+
+def test_text_components_bring_like_texts_together() -> None:
+    texts = pd.Series(["red wine", "red wines", "white bread", "white breads", None], dtype="str")
+    out = TextComponents(n_components=2).fit_transform(texts)
+    assert out.shape == (5, 2)
+    assert np.linalg.norm(out[0] - out[1]) < np.linalg.norm(out[0] - out[2])
+    np.testing.assert_allclose(out[4], 0.0, atol=1e-12)
+    assert out.std(axis=0).max() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("texts", [[None, None], ["", "  "], ["same words", "same words"]])
+def test_text_components_of_columns_that_say_nothing(texts: list[str | None]) -> None:
+    column = pd.Series(texts, dtype="str")
+    encoder = TextComponents().fit(column)
+    assert np.isfinite(encoder.transform(pd.Series(["something new", None], dtype="str"))).all()
+
+
+def test_many_categories_counts_without_missing_values() -> None:
+    X = pd.DataFrame({"two": ["a", "b", None], "three": ["a", "b", "c"]}, dtype="str")
+    assert ManyCategories(["two", "three"], above=2)(X) == ["three"]

@@ -1,0 +1,18 @@
+"""Set before anything imports NumPy: two OpenMP pools on the same cores ruin every timing."""
+
+from pathlib import Path
+
+from autometa.config import limit_threads, silence_telemetry
+
+limit_threads()
+silence_telemetry()
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a knowledge-base overlay and an MLflow store of its own."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("AUTOMETA_HOME", str(home))
+    return home

@@ -1,0 +1,110 @@
+"""The base that ships: complete, valid, within range, and small."""
+
+import hashlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autometa import config, metrics
+from autometa.knowledge import KnowledgeBase
+from autometa.records import TASK_TYPES, TaskType
+from autometa.spaces import load_space
+
+UNIT = ("accuracy", "average_precision", "balanced_accuracy", "f1", "precision", "recall", "roc_auc")
+
+
+@pytest.fixture(scope="module")
+def kb() -> KnowledgeBase:
+    return KnowledgeBase.open_default(overlay=False)
+
+
+@pytest.fixture(scope="module")
+def runs(kb: KnowledgeBase) -> pd.DataFrame:
+    return kb.runs("tabular").merge(kb.datasets()["task"], left_on="dataset_id", right_index=True)
+
+
+def test_counts_are_those_of_the_published_tables(kb: KnowledgeBase) -> None:
+    (source,) = kb.info().sources
+    assert source.datasets == {"binary": 125, "multiclass": 83, "regression": 111}
+    assert source.meta_features == 319
+    assert source.datasets_with_runs >= 260
+    assert kb.info().n_qualities == 37
+
+
+def test_the_source_is_credited(kb: KnowledgeBase) -> None:
+    source = kb.info().sources[0].source
+    assert source is not None
+    assert source.licence == "BSD-3-Clause"
+    assert source.copyright.startswith("Copyright (c)")
+    assert source.copyright in (config.shipped("meta_db") / source.licence_file).read_text()
+    assert any("Efficient and robust" in one for one in source.citation)
+    assert any("Auto-sklearn 2.0" in one for one in source.citation)
+
+
+def test_reported_counts_agree_with_the_content(kb: KnowledgeBase) -> None:
+    info = kb.info().sources[0]
+    assert info.source is not None
+    said = info.source.counts
+    assert said["runs"]["mapped"] + said["runs"]["projected"] == info.n_runs
+    assert said["runs"]["projected"] == info.projected_runs
+    assert sum(said["reasons"].values()) == said["configurations"]["dropped"]
+
+
+def test_checksums_hold() -> None:
+    root = config.shipped("meta_db")
+    files = json.loads((root / "manifest.json").read_text())["files"]
+    assert {str(path.relative_to(root)) for path in root.rglob("*.parquet")} == set(files)
+    for name, sealed in files.items():
+        data = (root / name).read_bytes()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (sealed["sha256"], sealed["n_bytes"]), name
+
+
+def test_it_stays_small() -> None:
+    assert sum(path.stat().st_size for path in config.shipped("meta_db").rglob("*") if path.is_file()) < 20_000_000
+
+
+@pytest.mark.parametrize("task", TASK_TYPES)
+def test_every_configuration_is_valid_for_its_task(runs: pd.DataFrame, task: TaskType) -> None:
+    space = load_space("tabular", task=task)
+    rows = runs.loc[runs["task"] == task, [name for name in runs if name in space]]
+    rows = rows[~rows.astype("str").duplicated()]
+    assert len(rows) > 50
+    for row in rows.to_dict("records"):
+        space.validate(space.from_row({str(name): value for name, value in row.items()}))
+
+
+def test_metrics_are_ours_and_point_the_right_way(runs: pd.DataFrame) -> None:
+    said = {(row["metric"], row["task"]): row["direction"] for row in runs.to_dict("records")}
+    assert len(said) > 30
+    for (name, task), direction in said.items():
+        metric = metrics.resolve(name, task)
+        assert metric.name == name
+        assert metric.direction == direction
+
+
+def test_values_are_possible(runs: pd.DataFrame) -> None:
+    scores = runs[runs["metric"].str.startswith(UNIT)]
+    assert scores["value"].between(0, 1).all()
+    errors = runs[runs["direction"] == "minimize"]
+    assert (errors["value"] >= 0).all()
+    assert (runs[runs["metric"] == "r2"]["value"] <= 1).all()
+    assert np.isfinite(runs["value"]).all()
+
+
+def test_good_configurations_have_good_values(runs: pd.DataFrame) -> None:
+    """Were losses taken for scores, or the other way round, the medians would be near 0."""
+    medians = runs.groupby("metric")["value"].median()
+    assert medians["accuracy"] > 0.85
+    assert medians["roc_auc"] > 0.9
+    assert medians["r2"] > 0.6
+    assert medians["log_loss"] < 0.5
+
+
+def test_root_and_mean_squared_errors_agree(runs: pd.DataFrame) -> None:
+    setting = ["dataset_id", *(name for name in load_space("tabular").names if name in runs)]
+    rmse, mse = (runs.loc[runs["metric"] == name, [*setting, "value"]] for name in ("rmse", "mse"))
+    both = rmse.merge(mse, on=setting)
+    assert len(both) > 40
+    np.testing.assert_allclose(both["value_x"] ** 2, both["value_y"], rtol=1e-6)
