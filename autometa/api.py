@@ -1,4 +1,8 @@
-"""The Python face: one call from a table to a trained model."""
+"""The Python face: one call from a table to a trained model.
+
+Importing this loads little: `tune` starts its workers first, and imports what the search needs while they import what
+the trials need.
+"""
 
 import os
 import time
@@ -8,23 +12,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autometa.datasets import Dataset, read_dataset
 from autometa.errors import OptionError, ResumeError
-from autometa.knowledge import KnowledgeBase
-from autometa.metrics import Metric
-from autometa.model import Model
 from autometa.records import SearchInfo, TaskType, TrialReport
 from autometa.search._clock import Clock
 from autometa.search._folder import SearchFolder, default_path
 from autometa.search._listener import Listener
 from autometa.search._options import SearchOptions, cores
-from autometa.search._pool import WorkerPool, preload_for
-from autometa.search._run import Search, SearchResult
+from autometa.search._pool import WorkerPool, libraries_for
 from autometa.tracking import NullTracker, Tracker, open_tracker
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+
+    from autometa.datasets import Dataset
+    from autometa.knowledge import KnowledgeBase
+    from autometa.metrics import Metric
+    from autometa.model import Model
+    from autometa.search._run import SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class TuneResult:
     """
 
     folder: Path
-    metric: Metric
+    metric: "Metric"
     score: float
     honest_score: float | None
     fold_scores: tuple[float, ...]
@@ -60,8 +65,10 @@ class TuneResult:
     seconds: float
 
     @property
-    def model(self) -> Model:
+    def model(self) -> "Model":
         """The trained model, opened from the output folder."""
+        from autometa.model import Model
+
         return Model.load(self.folder)
 
 
@@ -86,7 +93,7 @@ def tune(
     resume: str | os.PathLike[str] | None = None,
     storage: str | None = None,
     study_name: str | None = None,
-    kb: KnowledgeBase | None = None,
+    kb: "KnowledgeBase | None" = None,
     mlflow: bool | str = True,
     listeners: Sequence[Listener] = (),
     began: float | None = None,
@@ -152,8 +159,12 @@ def tune(
         learn=learn,
     )
     with WorkerPool(
-        threads=options.threads, preload=preload_for(options.candidates)
+        threads=options.threads, later=libraries_for(options.candidates)
     ) as pool:  # imports its libraries while the table is read
+        from autometa.datasets import Dataset, read_dataset
+        from autometa.knowledge import KnowledgeBase
+        from autometa.search._run import Search
+
         dataset = table if isinstance(table, Dataset) else read_dataset(table, target=target, task=task, name=name)
         path = Path(output) if output is not None else default_path(dataset.name, datetime.now())
         folder = SearchFolder.create(path)
@@ -181,7 +192,7 @@ def _resume(
     table: Any,
     given: dict[str, Any],
     learn: bool,
-    kb: KnowledgeBase | None,
+    kb: "KnowledgeBase | None",
     mlflow: bool | str,
     listeners: Sequence[Listener],
     began: float,
@@ -194,7 +205,11 @@ def _resume(
         spent = float(state["spent"])
         _check_budget(path, state, options, spent)
         limit = None if options.time_limit is None else max(options.time_limit, spent + _LEAST_SECONDS)
-        with WorkerPool(threads=options.threads, preload=preload_for(options.candidates)) as pool:
+        with WorkerPool(threads=options.threads, later=libraries_for(options.candidates)) as pool:
+            from autometa.datasets import Dataset
+            from autometa.knowledge import KnowledgeBase
+            from autometa.search._run import Search
+
             dataset = Dataset.from_folder(folder.data)
             _check_table(table, dataset)
             search = Search(
@@ -228,7 +243,9 @@ def _check_budget(path: Path, state: dict[str, Any], options: SearchOptions, spe
         )
 
 
-def _check_table(table: Any, dataset: Dataset) -> None:
+def _check_table(table: Any, dataset: "Dataset") -> None:
+    from autometa.datasets import Dataset, read_dataset
+
     if table is None:
         return
     schema = dataset.schema
@@ -250,7 +267,7 @@ def _where(table: Any) -> str:
     return str(table) if isinstance(table, (str, os.PathLike)) else "in memory"
 
 
-def _result(found: SearchResult) -> TuneResult:
+def _result(found: "SearchResult") -> TuneResult:
     return TuneResult(
         folder=found.folder.path,
         metric=found.metric,

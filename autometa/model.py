@@ -9,13 +9,15 @@
         weights.safetensors             tensors of a network, where the member is one
 
 Paths in the card are relative, so the folder can be moved. Loading runs no foreign code: skops rebuilds only
-the types in `autometa.candidates.TRUSTED_TYPES`, safetensors and JSON hold no code at all.
+the types in `autometa.candidates.TRUSTED_TYPES` and those of installed plug-ins; safetensors and JSON hold no
+code at all.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autometa.candidates import TRUSTED_TYPES
+from autometa.candidates import CANDIDATES, TRUSTED_TYPES
 from autometa.datasets import TableSchema
 from autometa.errors import ModelError, OptionError
 from autometa.records import Config, TaskType
@@ -110,7 +112,9 @@ class Model:
         """
         if self._pipelines is None:
             self._check_files()
-            self._pipelines = [load_pipeline(self.folder / member.path) for member in self.members]
+            self._pipelines = [
+                load_pipeline(self.folder / member.path, trusted=_trusted(member)) for member in self.members
+            ]
         return self._pipelines
 
     def predict(self, table: pd.DataFrame) -> npt.NDArray[Any]:
@@ -147,10 +151,14 @@ class Model:
         return np.asarray(total)
 
     def _check_files(self) -> None:
-        for relative, expected in self.card["files"].items():
-            path = self.folder / relative
+        for relative in (*self.card["files"], *(member.path for member in self.members)):
             if ".." in Path(relative).parts or Path(relative).is_absolute():
                 raise ModelError(f"The card names a file outside the model: {relative!r}. The model is not ours.")
+        unlisted = [m.path for m in self.members if f"{m.path}/pipeline.skops" not in self.card["files"]]
+        if unlisted:
+            raise ModelError(f"The card has no checksum for the member {unlisted[0]!r}. The model is damaged.")
+        for relative, expected in self.card["files"].items():
+            path = self.folder / relative
             if not path.is_file():
                 raise ModelError(f"{path} is missing. Copy the whole model folder.")
             if _sha256(path) != expected:
@@ -222,12 +230,10 @@ def preload() -> None:
 
 def save_pipeline(pipeline: Any, folder: Path) -> None:
     """Write a fitted pipeline; a network's tensors go to safetensors beside it."""
-    import skops.io
-
     folder.mkdir(parents=True, exist_ok=True)
     network = pipeline[-1]
     if not hasattr(network, "export_weights"):
-        skops.io.dump(pipeline, folder / "pipeline.skops")
+        _dump(pipeline, folder / "pipeline.skops")
         return
     from safetensors.numpy import save_file
 
@@ -235,13 +241,24 @@ def save_pipeline(pipeline: Any, folder: Path) -> None:
     save_file(weights, folder / "weights.safetensors")
     try:
         network.import_weights({})
-        skops.io.dump(pipeline, folder / "pipeline.skops")
+        _dump(pipeline, folder / "pipeline.skops")
     finally:
         network.import_weights(weights)
 
 
-def load_pipeline(folder: Path) -> Any:
+def _dump(pipeline: Any, path: Path) -> None:
+    import skops.io
+
+    # Level 1 already makes a forest six times smaller; higher levels only take longer.
+    skops.io.dump(pipeline, path, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+
+
+def load_pipeline(folder: Path, *, trusted: Sequence[str] = TRUSTED_TYPES) -> Any:
     """Read what `save_pipeline` wrote.
+
+    Args:
+        folder: Where it was written.
+        trusted: Full names of the types that may be rebuilt.
 
     Raises:
         ModelError: The file asks for a type that autometa does not use, or cannot be read.
@@ -250,7 +267,7 @@ def load_pipeline(folder: Path) -> Any:
 
     path = folder / "pipeline.skops"
     try:
-        pipeline = skops.io.load(path, trusted=list(TRUSTED_TYPES))
+        pipeline = skops.io.load(path, trusted=list(trusted))
         weights = folder / "weights.safetensors"
         if weights.is_file():
             from safetensors.numpy import load_file
@@ -259,6 +276,19 @@ def load_pipeline(folder: Path) -> Any:
     except Exception as error:  # skops raises whatever a damaged archive makes it raise
         raise ModelError(f"{path} cannot be loaded safely: {type(error).__name__}: {error}") from error
     return pipeline
+
+
+def _trusted(member: Member) -> Sequence[str]:
+    """The types that a member may hold: ours, and those of its candidate if that is installed.
+
+    What the card or the file asks for is no reason to trust it; that the user installed the plug-in is one.
+    """
+    if member.candidate not in CANDIDATES:
+        raise ModelError(
+            f"The model has a member {member.candidate!r}, which is no candidate here. Install the plug-in that offers "
+            f"it. Known: {', '.join(CANDIDATES.names())}."
+        )
+    return (*TRUSTED_TYPES, *CANDIDATES.create(member.candidate).trusted_types)
 
 
 def _sha256(path: Path) -> str:

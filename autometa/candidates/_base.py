@@ -61,8 +61,19 @@ class Candidate(ABC):
     tasks: ClassVar[frozenset[TaskType]] = frozenset(("binary", "multiclass", "regression"))
     """Task types that the candidate can learn."""
 
-    slow: ClassVar[bool] = False
-    """Whether a fit takes seconds where the other candidates take tenths; a search tries such ones later."""
+    effort: ClassVar[int] = 2
+    """How long a fit of some thousand rows takes: 1 = tenths of a second, 2 = about one, 3 = several. A search tries
+    the quicker ones of its first configurations first.
+    """
+
+    plenty: ClassVar[Mapping[str, int | float]] = {}
+    """Values beyond which a hyperparameter costs time and hardly helps; a warm start takes no more of it."""
+
+    trusted_types: ClassVar[tuple[str, ...]] = ()
+    """Full names of types in the fitted pipeline beyond ``TRUSTED_TYPES``, such as a plug-in's own estimator.
+
+    A saved model is loaded with these trusted only where the candidate itself is installed.
+    """
 
     native_missing: ClassVar[bool] = False
     """Whether the model itself takes missing numbers; where it does not, the preparation fills them."""

@@ -79,7 +79,7 @@ class CatBoost(Candidate):
     """Boosted oblivious trees with ordered target statistics of categories, missing values natively."""
 
     name: ClassVar[str] = "catboost"
-    slow: ClassVar[bool] = True
+    effort: ClassVar[int] = 3
     reference: ClassVar[str] = "Prokhorenkova et al. (2018), CatBoost, NeurIPS"
     requires: ClassVar[str | None] = "catboost"
     extra: ClassVar[str | None] = "boosting"

@@ -1,5 +1,6 @@
 """Extremely randomised trees."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from sklearn import ensemble
@@ -18,6 +19,7 @@ class ExtraTrees(Candidate):
     name: ClassVar[str] = "extra_trees"
     reference: ClassVar[str] = "Geurts, Ernst, Wehenkel (2006), Extremely randomized trees, Machine Learning 63"
     native_missing: ClassVar[bool] = True
+    plenty: ClassVar[Mapping[str, int | float]] = {"n_estimators": 200}
 
     def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:
         """Ordinal codes, target means and plain numbers."""

@@ -36,6 +36,7 @@ class KNearestNeighbors(Candidate):
     """Votes, or means, of the k nearest rows."""
 
     name: ClassVar[str] = "k_nearest_neighbors"
+    effort: ClassVar[int] = 1
     reference: ClassVar[str] = "Cover, Hart (1967), Nearest neighbor pattern classification, IEEE Trans. Inf. Theory 13"
 
     def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:

@@ -35,6 +35,7 @@ class LightGBM(Candidate):
     """Leaf-wise boosted trees, missing values and categories natively."""
 
     name: ClassVar[str] = "lightgbm"
+    effort: ClassVar[int] = 1
     reference: ClassVar[str] = "Ke et al. (2017), LightGBM, NeurIPS"
     native_missing: ClassVar[bool] = True
     native_categories: ClassVar[bool] = True

@@ -40,6 +40,7 @@ class LogisticRegression(Candidate):
     """Logistic regression with an l2, l1 or elastic-net penalty, multinomial for more than two classes."""
 
     name: ClassVar[str] = "logistic_regression"
+    effort: ClassVar[int] = 1
     reference: ClassVar[str] = "Hastie, Tibshirani, Friedman (2009), The Elements of Statistical Learning, section 4.4"
     tasks: ClassVar[frozenset[TaskType]] = frozenset(("binary", "multiclass"))
 

@@ -24,7 +24,7 @@ class MLP(Candidate):
 
     name: ClassVar[str] = "mlp"
     reference: ClassVar[str] = "Holzmüller et al. (2024), RealMLP; Gorishniy et al. (2025), TabM"
-    slow: ClassVar[bool] = True
+    effort: ClassVar[int] = 3
     native_missing: ClassVar[bool] = True
     native_categories: ClassVar[bool] = True
 

@@ -42,6 +42,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "max_epochs": (1, 1 << 30),
     "patience": (1, 1 << 30),
     "validation_fraction": (0.01, 0.9),
+    "refit_below": (0, 1 << 60),
     "label_smoothing": (0.0, 0.99),
     "n_categorical": (0, 1 << 30),
 }
@@ -71,6 +72,7 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         max_epochs: int = 60,
         patience: int = 20,
         validation_fraction: float = 0.15,
+        refit_below: int = 10_000,
         time_limit: float | None = None,
         device: str = "auto",
         mixed_precision: bool = False,
@@ -92,6 +94,7 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         self.max_epochs = max_epochs
         self.patience = patience
         self.validation_fraction = validation_fraction
+        self.refit_below = refit_below
         self.time_limit = time_limit
         self.device = device
         self.mixed_precision = mixed_precision
@@ -147,25 +150,26 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         import torch
 
         from autometa.candidates._mlp_net import NetSpec, TabularNet
-        from autometa.candidates._mlp_train import fit_temperature, train
+        from autometa.candidates._mlp_train import fit
 
         rng = np.random.default_rng(self._seed())
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
         self._keep_plan(InputPlan.learn(X, self.n_categorical))
         self.net_spec_ = asdict(self._spec(n_outputs))
         device = self._device()
-        fit, held_out = holdout_split(y, self.validation_fraction, rng)
+        split = holdout_split(y, self.validation_fraction, rng)
         with _threads(self.n_threads):
             net = TabularNet(NetSpec(**self.net_spec_), generator).to(device)
             rows = self._rows(X, y, device)
-            train_rows, held_out_rows = (rows.take(torch.from_numpy(i).to(device)) for i in (fit, held_out))
-            history = train(net, train_rows, held_out_rows, self._options(started), generator)
-            self.temperature_ = fit_temperature(net, held_out_rows)
+            train_on, validate_on = (torch.from_numpy(index).to(device) for index in split)
+            outcome = fit(net, rows, (train_on, validate_on), self._options(started), generator)
         self.weights_ = {name: value.cpu().numpy() for name, value in net.state_dict().items()}
-        self.validation_losses_ = list(history.losses)
-        self.best_epoch_ = history.best_epoch
-        self.n_epochs_ = len(history.losses)
-        self.out_of_time_ = history.out_of_time
+        self.temperature_ = outcome.temperature
+        self.validation_losses_ = list(outcome.history.losses)
+        self.best_epoch_ = outcome.history.best_epoch
+        self.n_epochs_ = len(outcome.history.losses)
+        self.out_of_time_ = outcome.history.out_of_time
+        self.refitted_ = outcome.refitted
         self._net = net.requires_grad_(False)
 
     def _predict_mean(self, X: Any, dtype: type[np.generic]) -> Floats:
@@ -243,6 +247,7 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
             started=started,
             time_limit=self.time_limit,
             mixed_precision=self.mixed_precision and self._device().type == "cuda",
+            refit_below=self.refit_below,
         )
 
     def _device(self) -> "torch.device":

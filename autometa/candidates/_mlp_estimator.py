@@ -38,6 +38,8 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
         max_epochs: Most passes over the rows.
         patience: Epochs without a lower validation loss after which training stops.
         validation_fraction: Share of the rows that is held out for that; see `holdout_split`.
+        refit_below: A table of fewer rows is trained once more on all of them, for as many epochs as were
+            best; 0 never does that.
         time_limit: Seconds after which `fit` stops training, with the best weights so far. The result then
             depends on the machine's speed.
         device: ``auto`` (CUDA if there is any, else the CPU), or one by torch's name.
@@ -50,9 +52,10 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
         classes_: Labels, in the order of the probabilities' columns.
         weights_: The network's weights by name.
         validation_losses_: Log-loss on the held-out rows after each epoch.
-        best_epoch_: The epoch, from 1, whose weights were kept; 0 if no loss was finite.
-        n_epochs_: Epochs that were begun.
-        out_of_time_: Whether the time limit ended training.
+        best_epoch_: The epoch, from 1, with the lowest of them; 0 if none was finite.
+        n_epochs_: Epochs that were begun, apart from those of the second training.
+        out_of_time_: Whether the time limit ended training before early stopping did.
+        refitted_: Whether the weights come from a second training on all rows.
         temperature_: What class scores are divided by, so that probabilities suit the held-out rows.
     """
 
@@ -74,6 +77,7 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
         max_epochs: int = 60,
         patience: int = 20,
         validation_fraction: float = 0.15,
+        refit_below: int = 10_000,
         time_limit: float | None = None,
         device: str = "auto",
         mixed_precision: bool = False,
@@ -97,6 +101,7 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
             max_epochs=max_epochs,
             patience=patience,
             validation_fraction=validation_fraction,
+            refit_below=refit_below,
             time_limit=time_limit,
             device=device,
             mixed_precision=mixed_precision,
@@ -138,9 +143,10 @@ class MLPRegressor(RegressorMixin, TabularMLP):  # type: ignore[misc]
     Attributes:
         weights_: The network's weights by name.
         validation_losses_: Mean squared error of the standardised target after each epoch.
-        best_epoch_: The epoch, from 1, whose weights were kept; 0 if no loss was finite.
-        n_epochs_: Epochs that were begun.
-        out_of_time_: Whether the time limit ended training.
+        best_epoch_: The epoch, from 1, with the lowest of them; 0 if none was finite.
+        n_epochs_: Epochs that were begun, apart from those of the second training.
+        out_of_time_: Whether the time limit ended training before early stopping did.
+        refitted_: Whether the weights come from a second training on all rows.
     """
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:

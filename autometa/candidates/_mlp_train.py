@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,8 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from autometa.candidates._mlp_net import TabularNet
+
+Weights = dict[str, Tensor]
 
 _CHUNK = 1 << 15
 _LEAST = 1e-15
@@ -51,7 +54,8 @@ class Options:
     """How to train.
 
     ``started`` is the `time.monotonic` time from which ``time_limit`` counts, in seconds; None trains to
-    the end. ``mixed_precision`` runs the forward pass in bfloat16.
+    the end. ``mixed_precision`` runs the forward pass in bfloat16. Tables with fewer than ``refit_below``
+    rows are trained once more on all of them.
     """
 
     learning_rate: float
@@ -63,6 +67,7 @@ class Options:
     started: float
     time_limit: float | None
     mixed_precision: bool
+    refit_below: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,15 @@ class History:
     losses: tuple[float, ...]
     best_epoch: int
     out_of_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `fit` did: how early stopping went, the temperature, and whether the net saw all rows."""
+
+    history: History
+    temperature: float
+    refitted: bool
 
 
 def members_loss(outputs: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -134,33 +148,75 @@ def fit_temperature(net: TabularNet, held_out: Rows) -> float:
     return math.exp(float(found.x))
 
 
-def train(net: TabularNet, fit: Rows, held_out: Rows, options: Options, generator: torch.Generator) -> History:
+def fit(
+    net: TabularNet, rows: Rows, split: tuple[Tensor, Tensor], options: Options, generator: torch.Generator
+) -> Outcome:
+    """Train ``net`` in place: early stopping, temperature, and small tables once more on all rows.
+
+    A small table can ill afford its held-out rows, so the net is then trained anew on all of them, from the
+    same initial weights and for as many epochs as were best. When the time ends before that is done, the
+    first net stays. ``split`` are the indices of the rows to train and to validate on; ``generator`` is a
+    CPU one, it shuffles the rows and seeds the dropout masks.
+    """
+    initial = _snapshot(net)
+    held_out = rows.take(split[1])
+    history = train(net, rows.take(split[0]), held_out, options, generator)
+    temperature = fit_temperature(net, held_out)
+    spared = len(split[0]) + len(split[1]) == len(rows)
+    wanted = spared and len(rows) < options.refit_below and history.best_epoch > 0 and not history.out_of_time
+    refitted = wanted and _refit(net, initial, rows, history.best_epoch, options, generator)
+    return Outcome(history, temperature, refitted)
+
+
+def train(net: TabularNet, rows: Rows, held_out: Rows, options: Options, generator: torch.Generator) -> History:
     """Train ``net`` in place and leave it with the weights of its best epoch.
 
     Stops after ``max_epochs``, after ``patience`` epochs without a lower loss on ``held_out``, or when the
     time is spent, in the middle of an epoch if need be. The learning rate follows a cosine from its full
     value to 0 over ``max_epochs`` or the time limit, whichever is nearer (Loshchilov, Hutter, 2017).
-
-    ``generator`` is a CPU one; rows are shuffled by it, and it seeds the dropout masks.
     """
-    device = fit.y.device
-    masks = torch.Generator(device).manual_seed(int(torch.randint(1 << 62, (), generator=generator)))
-    optimizer = _optimizer(net, options)
     best = _Best(net)
-    n_batches = math.ceil(len(fit) / options.batch_size)
     out_of_time = False
-    for epoch in range(options.max_epochs):
-        shuffled = fit.take(torch.randperm(len(fit), generator=generator).to(device))
-        for i, batch in enumerate(shuffled.parts(n_batches)):
-            progress, out_of_time = _progress((epoch + i / n_batches) / options.max_epochs, options)
-            if out_of_time:
-                break
-            _step(net, batch, optimizer, _cosine(progress), options, masks)
+    for out_of_time in _epochs(net, rows, options, generator):
         best.offer(net, validation_loss(net, held_out))
         if out_of_time or best.age >= options.patience:
             break
     best.restore(net)
     return History(tuple(best.losses), best.epoch, out_of_time)
+
+
+def _refit(
+    net: TabularNet, initial: Weights, rows: Rows, n_epochs: int, options: Options, generator: torch.Generator
+) -> bool:
+    """Train anew for ``n_epochs``; out of time, put the weights back and say False."""
+    first = _snapshot(net)
+    net.load_state_dict(initial)
+    for out_of_time in islice(_epochs(net, rows, options, generator), n_epochs):
+        if out_of_time:
+            net.load_state_dict(first)
+            return False
+    return True
+
+
+def _epochs(net: TabularNet, rows: Rows, options: Options, generator: torch.Generator) -> Iterator[bool]:
+    """Run an epoch per item, ``max_epochs`` at most; the item says whether the time is spent."""
+    device = rows.y.device
+    masks = torch.Generator(device).manual_seed(int(torch.randint(1 << 62, (), generator=generator)))
+    optimizer = _optimizer(net, options)
+    n_batches = math.ceil(len(rows) / options.batch_size)
+    for epoch in range(options.max_epochs):
+        shuffled = rows.take(torch.randperm(len(rows), generator=generator).to(device))
+        for i, batch in enumerate(shuffled.parts(n_batches)):
+            progress, out_of_time = _progress((epoch + i / n_batches) / options.max_epochs, options)
+            if out_of_time:
+                yield True
+                return
+            _step(net, batch, optimizer, _cosine(progress), options, masks)
+        yield False
+
+
+def _snapshot(net: TabularNet) -> Weights:
+    return {name: value.clone() for name, value in net.state_dict().items()}
 
 
 class _Best:
@@ -169,7 +225,7 @@ class _Best:
     def __init__(self, net: TabularNet) -> None:
         self.losses: list[float] = []
         self.epoch = 0
-        self._keep(net)
+        self._weights = _snapshot(net)
 
     @property
     def age(self) -> int:
@@ -180,13 +236,10 @@ class _Best:
         self.losses.append(loss)
         if loss < lowest:
             self.epoch = len(self.losses)
-            self._keep(net)
+            self._weights = _snapshot(net)
 
     def restore(self, net: TabularNet) -> None:
         net.load_state_dict(self._weights)
-
-    def _keep(self, net: TabularNet) -> None:
-        self._weights = {name: value.clone() for name, value in net.state_dict().items()}
 
 
 def _optimizer(net: TabularNet, options: Options) -> torch.optim.AdamW:

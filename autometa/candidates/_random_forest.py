@@ -1,5 +1,6 @@
 """Random forests."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from sklearn import ensemble
@@ -18,6 +19,7 @@ class RandomForest(Candidate):
     name: ClassVar[str] = "random_forest"
     reference: ClassVar[str] = "Breiman (2001), Random forests, Machine Learning 45"
     native_missing: ClassVar[bool] = True
+    plenty: ClassVar[Mapping[str, int | float]] = {"n_estimators": 200}
 
     def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:
         """Ordinal codes, target means and plain numbers."""

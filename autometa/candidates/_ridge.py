@@ -42,6 +42,7 @@ class Ridge(Candidate):
     """Ridge regression, optionally with products of numeric columns and a normalised target."""
 
     name: ClassVar[str] = "ridge"
+    effort: ClassVar[int] = 1
     reference: ClassVar[str] = "Hoerl, Kennard (1970), Ridge regression, Technometrics 12"
     tasks: ClassVar[frozenset[TaskType]] = frozenset(("regression",))
 

@@ -55,7 +55,7 @@ class SVM(Candidate):
     """A support vector machine with an RBF, polynomial or sigmoid kernel."""
 
     name: ClassVar[str] = "svm"
-    slow: ClassVar[bool] = True
+    effort: ClassVar[int] = 3
     reference: ClassVar[str] = "Cortes, Vapnik (1995), Support-vector networks, Machine Learning 20"
 
     def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:

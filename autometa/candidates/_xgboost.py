@@ -39,6 +39,7 @@ class XGBoost(Candidate):
     """Boosted trees on histograms, missing values and categories natively."""
 
     name: ClassVar[str] = "xgboost"
+    effort: ClassVar[int] = 1
     reference: ClassVar[str] = "Chen, Guestrin (2016), XGBoost, KDD"
     requires: ClassVar[str | None] = "xgboost"
     extra: ClassVar[str | None] = "boosting"

@@ -18,6 +18,8 @@ from autometa.datasets import Dataset
 from autometa.records import Config
 from autometa.search._worker import Channel
 
+FIT_SHARE = 0.8  # of a time limit; the rest is for preparing, predicting and scoring
+
 
 class InvalidPredictionsError(RuntimeError):
     """A candidate predicted what cannot be scored: NaN, infinity, the wrong number of values."""
@@ -41,11 +43,13 @@ def evaluate(
     seed: int,
     threads: int,
     predictions: str,
+    seconds: float | None = None,
 ) -> dict[str, Any]:
     """Cross-validate a configuration, telling the search each fold's score as it comes.
 
     The search answers each fold with ``go``: False ends the evaluation early. Out-of-fold predictions are
-    written to the file ``predictions`` only when every fold is done.
+    written to the file ``predictions`` only when every fold is done. Of ``seconds``, the trial's time limit, each fold
+    gets its share: an iterative learner that can stop in time with what it has does so, instead of being killed.
 
     Returns:
         ``{"complete": bool}``.
@@ -54,10 +58,12 @@ def evaluate(
     resolved = metrics.resolve(metric, dataset.task)
     y = dataset.y.to_numpy()
     out_of_fold = np.full((len(y), dataset.n_classes) if dataset.n_classes else len(y), np.nan)
-    for fold in range(int(folds.max()) + 1):
+    n_folds = int(folds.max()) + 1
+    for fold in range(n_folds):
         train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         began = time.perf_counter()
         pipeline = candidates.build(config, schema=dataset.schema, seed=seed, n_threads=threads)
+        limit_fit(pipeline, None if seconds is None else FIT_SHARE * seconds / n_folds)
         pipeline.fit(dataset.X.iloc[train], y[train])
         out_of_fold[test] = predict(pipeline, dataset, test)
         fit_seconds = time.perf_counter() - began
@@ -70,8 +76,17 @@ def evaluate(
     return {"complete": True}
 
 
-def refit(channel: Channel, *, data: str, config: Config, seed: int, threads: int, folder: str) -> dict[str, Any]:
-    """Fit a configuration on all rows and save the pipeline to ``folder``.
+def refit(
+    channel: Channel,
+    *,
+    data: str,
+    config: Config,
+    seed: int,
+    threads: int,
+    folder: str,
+    seconds: float | None = None,
+) -> dict[str, Any]:
+    """Fit a configuration on all rows, in ``seconds`` if it can stop in time, and save the pipeline to ``folder``.
 
     Returns:
         ``{"fit_seconds": float}``.
@@ -79,11 +94,18 @@ def refit(channel: Channel, *, data: str, config: Config, seed: int, threads: in
     dataset, _ = load(data)
     began = time.perf_counter()
     pipeline = candidates.build(config, schema=dataset.schema, seed=seed, n_threads=threads)
+    limit_fit(pipeline, None if seconds is None else FIT_SHARE * seconds)
     pipeline.fit(dataset.X, dataset.y.to_numpy())
     predict(pipeline, dataset, np.arange(min(len(dataset.X), 100)))
     fit_seconds = time.perf_counter() - began
     model.save_pipeline(pipeline, Path(folder))
     return {"fit_seconds": fit_seconds}
+
+
+def limit_fit(pipeline: Any, seconds: float | None) -> None:
+    """Tell a learner that has a time limit of its own how long one fit may take."""
+    if seconds is not None and "time_limit" in pipeline[-1].get_params(deep=False):
+        pipeline[-1].set_params(time_limit=seconds)
 
 
 def predict(pipeline: Any, dataset: Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

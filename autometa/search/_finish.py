@@ -163,6 +163,7 @@ class Finisher:
                         "seed": self._options.seed,
                         "threads": self._options.threads,
                         "folder": str(fresh / relative),
+                        "seconds": self._refit_seconds(),
                     },
                     memory_mb=self._options.trial_memory,
                     deadline=self._refit_deadline(),
@@ -179,6 +180,10 @@ class Finisher:
                 reason = event.outcome.reason or event.outcome.status
                 self._listener.note(f"trial {number} ({configs[number].candidate}) could not be refitted: {reason}")
         return {number: done[number] for number in planned if number in done}
+
+    def _refit_seconds(self) -> float | None:
+        """What a learner that can stop in time may take for a refit."""
+        return None if self._clock.time_limit is None else max(2.0, self._clock.remaining())
 
     def _refit_deadline(self) -> float | None:
         """A refit that began in time may use the slack that every search has."""

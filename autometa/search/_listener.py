@@ -149,11 +149,18 @@ class TrackerListener(Listener):
         """``resume_run_id`` continues the run of a search that is resumed."""
         self._tracker = tracker
         self._resume_run_id = resume_run_id
+        self._info: SearchInfo | None = None
 
     def started(self, info: SearchInfo) -> None:
-        """Open the search's run."""
-        self._tracker.start(info, resume_run_id=self._resume_run_id)
+        """Keep what the search's run will be called."""
+        self._info = info
 
     def trial_finished(self, report: TrialReport) -> None:
-        """Record the trial."""
+        """Open the search's run, if it is the first trial, and record the trial.
+
+        Not before: the tracker's own start would compete with the first trials for the processor.
+        """
+        if self._info is not None:
+            self._tracker.start(self._info, resume_run_id=self._resume_run_id)
+            self._info = None
         self._tracker.trial(report)

@@ -33,9 +33,9 @@ PRELOAD = (
 LIBRARIES = {"lightgbm": "lightgbm", "xgboost": "xgboost", "catboost": "catboost", "mlp": "torch"}
 
 
-def preload_for(candidates: Collection[str] | None) -> tuple[str, ...]:
-    """Modules that a worker server should import for these candidates; None means all of them."""
-    return (*PRELOAD, *(module for name, module in LIBRARIES.items() if candidates is None or name in candidates))
+def libraries_for(candidates: Collection[str] | None) -> tuple[str, ...]:
+    """Modules that only some candidates need; None means all candidates."""
+    return tuple(module for name, module in LIBRARIES.items() if candidates is None or name in candidates)
 
 
 @dataclass(slots=True, eq=False)
@@ -81,10 +81,16 @@ class WorkerPool:
     reads the table. All calls come from one thread.
     """
 
-    def __init__(self, *, threads: int = 1, preload: Sequence[str] = PRELOAD) -> None:
-        """``threads`` is what each job's numerical libraries may use."""
+    def __init__(self, *, threads: int = 1, preload: Sequence[str] = PRELOAD, later: Sequence[str] = ()) -> None:
+        """Start the server.
+
+        Args:
+            threads: What each job's numerical libraries may use.
+            preload: Modules that the server imports before it takes jobs.
+            later: Modules that it imports when it has nothing else to do.
+        """
         self.threads = threads
-        self._preload = tuple(preload)
+        self._modules = (",".join(preload), ",".join(later))
         self._warmed: list[dict[str, Any]] = []
         self._last_words: dict[int, dict[str, Any]] = {}
         self._jobs: list[Job] = []
@@ -183,7 +189,7 @@ class WorkerPool:
         environment = dict(os.environ, **thread_environment(self.threads), PYTHONHASHSEED="0")
         silence_telemetry(environment)
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "autometa.search._worker", str(theirs.fileno()), *self._preload],
+            [sys.executable, "-m", "autometa.search._worker", str(theirs.fileno()), *self._modules],
             pass_fds=[theirs.fileno()],
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -25,7 +25,8 @@ from autometa.search._listener import Broadcast, Listener, LogListener, TrackerL
 from autometa.search._options import SearchOptions
 from autometa.search._pool import WorkerPool
 from autometa.search._splits import make_folds
-from autometa.search._trials import CHOICE, TrialLoop
+from autometa.search._trials import TrialLoop
+from autometa.search._warm import CHOICE
 from autometa.spaces import SearchSpace, load_space
 from autometa.tracking import NullTracker, Tracker
 
@@ -256,9 +257,9 @@ class Search:
             listener=self._listener,
         )
         defaults = _study.defaults(self._space, CHOICE, [str(item.config[CHOICE]) for item in found])
-        slow = {name for name in self._space.member_names if candidates.CANDIDATES.create(name).slow}
+        effort = {name: candidates.CANDIDATES.create(name).effort for name in self._space.member_names}
         for queue in (found, defaults):
-            _study.enqueue(study, _study.quick_first(queue, CHOICE, slow), self._space)
+            _study.enqueue(study, _study.quick_first(queue, CHOICE, effort), self._space)
         return study
 
     def _loop(self, study: "optuna.Study", interruption: Interruption) -> TrialLoop:

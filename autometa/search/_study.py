@@ -1,7 +1,7 @@
 """The Optuna study of a search: opening it, queueing the warm start, and reading trials back."""
 
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,17 +53,18 @@ def open_study(journal: Path, storage: str | None, *, name: str, direction: Dire
         study.sampler = optuna.samplers.TPESampler(
             multivariate=True, group=True, constant_liar=True, n_startup_trials=10, seed=derived
         )
-    # Two folds at least, and never before ten trials have finished: a single fold's score is noise.
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=2, n_min_trials=5)
+    # The worst third goes, after two folds at least and never before ten trials have finished: a single fold's score
+    # is noise, and a middling model still has a place in the ensemble.
+    study.pruner = optuna.pruners.PercentilePruner(200 / 3, n_startup_trials=10, n_warmup_steps=2, n_min_trials=5)
     return study
 
 
-def quick_first(suggestions: Iterable[Suggestion], choice: str, slow: Collection[str]) -> list[Suggestion]:
-    """Move configurations of slow candidates behind the others, keeping the order among each.
+def quick_first(suggestions: Iterable[Suggestion], choice: str, effort: Mapping[str, int]) -> list[Suggestion]:
+    """Sort by the candidates' effort, keeping the order among equals.
 
     All of them are tried; this way a person sees a score after seconds, and a short search sees more of them.
     """
-    return sorted(suggestions, key=lambda suggestion: suggestion.config[choice] in slow)
+    return sorted(suggestions, key=lambda suggestion: effort[str(suggestion.config[choice])])
 
 
 def enqueue(study: "optuna.Study", suggestions: Iterable[Suggestion], space: SearchSpace) -> int:

@@ -13,13 +13,13 @@ from autometa.search._folder import SearchFolder
 from autometa.search._listener import Listener, Progress
 from autometa.search._options import SearchOptions
 from autometa.search._pool import Event, Job, Outcome, WorkerPool
+from autometa.search._warm import CHOICE
 from autometa.spaces import SearchSpace
 
 if TYPE_CHECKING:
     import optuna
 
 TICK_SECONDS = 0.25
-CHOICE = "candidate"
 
 
 @dataclass(slots=True)
@@ -119,6 +119,7 @@ class TrialLoop:
             origin=_study.origin_of(trial.user_attrs),
             started=self._clock.elapsed(),
         )
+        seconds = self._trial_seconds()
         job = self._pool.submit(
             "autometa.search._evaluate:evaluate",
             {
@@ -128,19 +129,18 @@ class TrialLoop:
                 "seed": self._options.seed,
                 "threads": self._options.threads,
                 "predictions": str(self._folder.predictions(trial.number)),
+                "seconds": seconds,
             },
             memory_mb=self._options.trial_memory,
-            deadline=self._trial_deadline(),
+            deadline=None if seconds is None else time.monotonic() + seconds,
             crash_file=self._folder.crash(trial.number),
         )
         self._running[job] = _Running(trial, report)
         self._listener.trial_started(report)
 
-    def _trial_deadline(self) -> float | None:
-        """No trial may take more than a quarter of the search: one slow model must not be all that was tried."""
-        if self._clock.time_limit is None:
-            return None
-        return time.monotonic() + max(10.0, 0.25 * self._clock.time_limit)
+    def _trial_seconds(self) -> float | None:
+        """No trial may take more than a sixth of the search: one slow model must not be all that was tried."""
+        return None if self._clock.time_limit is None else max(10.0, self._clock.time_limit / 6)
 
     def _handle(self, event: Event) -> None:
         running = self._running[event.job]
@@ -152,7 +152,8 @@ class TrialLoop:
         running.fit_seconds += event.message["fit_seconds"]
         done = len(running.scores)
         running.trial.report(sum(running.scores) / done, step=done)
-        self._pool.answer(event.job, go=done == self._n_folds or not running.trial.should_prune())
+        # With one fold to go, its predictions are worth more to the ensemble than the time that it takes.
+        self._pool.answer(event.job, go=done >= self._n_folds - 1 or not running.trial.should_prune())
 
     def _end(self, running: _Running, outcome: Outcome) -> None:
         import optuna
@@ -181,10 +182,10 @@ class TrialLoop:
 
     def _reason(self, status: str, outcome: Outcome, running: _Running) -> str:
         if status == "pruned":
-            return f"worse than the median after {len(running.scores)} of {self._n_folds} folds"
+            return f"among the worst third after {len(running.scores)} of {self._n_folds} folds"
         if status == "timeout":
             seconds = self._clock.elapsed() - running.report.started
-            return f"took more than {seconds:.0f} s, a quarter of the search"
+            return f"took more than {seconds:.0f} s, the most that a trial of this search may take"
         if status == "interrupted":
             return "the search ended while it ran"
         return outcome.reason

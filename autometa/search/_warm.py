@@ -1,9 +1,12 @@
 """What the knowledge base says to try first, and what a finished search tells it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
 
 import pandas as pd
 
+from autometa.candidates import CANDIDATES
 from autometa.datasets import Dataset
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
@@ -12,6 +15,8 @@ from autometa.search._listener import Listener
 from autometa.search._options import SearchOptions
 from autometa.spaces import SearchSpace
 from autometa.warmstart import WARM_STARTERS
+
+CHOICE = "candidate"
 
 
 def suggestions(
@@ -33,9 +38,9 @@ def suggestions(
         return []
     own = _own(dataset, meta_features, kb)
     if own:
-        listener.note(
-            f"{', '.join(own)} is this table, as far as the knowledge base can tell, and does not advise itself"
-        )
+        names = kb.datasets()["name"].to_dict()
+        listed = ", ".join(str(names.get(dataset_id, dataset_id)) for dataset_id in own)
+        listener.note(f"{listed} is this table, as far as the knowledge base can tell, and does not advise itself")
     found = WARM_STARTERS.create(options.warm_start).suggest(
         meta_features,
         kb.without(*own),
@@ -45,9 +50,23 @@ def suggestions(
         task=dataset.task,
         seed=options.seed,
     )
+    found = [_moderated(suggestion) for suggestion in found]
     if not found:
         listener.note("cold start: the knowledge base has no runs for this kind of task")
     return found
+
+
+def _moderated(suggestion: Suggestion) -> Suggestion:
+    """The suggestion without what only costs time, such as the last hundreds of a forest's trees."""
+    name = str(suggestion.config[CHOICE])
+    limits = {f"{name}.{key}": value for key, value in CANDIDATES.create(name).plenty.items()}
+    config = {
+        key: limits[key] if isinstance(value, int | float) and value > limits.get(key, inf) else value
+        for key, value in suggestion.config.items()
+    }
+    if config == suggestion.config:
+        return suggestion
+    return Suggestion(config, replace(suggestion.origin, projected=True))
 
 
 def learn(

@@ -27,7 +27,7 @@ import socket
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 MAX_MESSAGE = 64 * 1024
@@ -71,8 +71,13 @@ def resolve(path: str) -> Callable[..., Any]:
     return function
 
 
-def serve(control: socket.socket) -> None:
-    """Fork a child per request until the control socket closes; then kill every child."""
+def serve(control: socket.socket, later: Sequence[str] = ()) -> None:
+    """Fork a child per request until the control socket closes; then kill every child.
+
+    Once the first job runs, the modules in ``later`` are imported one by one whenever no request waits, so that the
+    first trials do not wait for libraries that they may not need.
+    """
+    waiting: list[str] = []
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_read, False)
@@ -82,7 +87,10 @@ def serve(control: socket.socket) -> None:
     jobs: dict[int, socket.socket] = {}
     try:
         while True:
-            select.select([control.fileno(), wake_read], [], [])
+            idle = not any(select.select([control.fileno(), wake_read], [], [], 0 if waiting else None))
+            if idle:
+                _preload([waiting.pop(0)])
+                continue
             with contextlib.suppress(BlockingIOError):
                 os.read(wake_read, 4096)
             _reap(jobs)
@@ -95,9 +103,10 @@ def serve(control: socket.socket) -> None:
             if request["kind"] == "warm":
                 with contextlib.suppress(Exception):  # the job that needs it will report the failure
                     resolve(request["function"])(**request["arguments"])
-                gc.freeze()  # children share these pages; a collection would copy them
+                gc.freeze()
                 continue
             end = socket.socket(fileno=descriptors[0])
+            waiting, later = [*waiting, *later], ()
             pid = os.fork()
             if pid == 0:
                 control.close()
@@ -223,15 +232,19 @@ def _prctl(option: int, value: int) -> None:
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def main() -> None:
-    """Import what jobs need, then serve."""
-    control = socket.socket(fileno=int(sys.argv[1]))
-    for module in sys.argv[2:]:
+def _preload(modules: Iterable[str]) -> None:
+    for module in modules:
         with contextlib.suppress(ImportError):  # an optional library; the candidate that needs it says so
             importlib.import_module(module)
     gc.collect()
-    gc.freeze()
-    serve(control)
+    gc.freeze()  # children share these pages; a collection would copy them
+
+
+def main() -> None:
+    """Import what every job needs, then serve, and import what some jobs need."""
+    first, later = (modules.split(",") if modules else [] for modules in sys.argv[2:4])
+    _preload(first)
+    serve(socket.socket(fileno=int(sys.argv[1])), later)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,16 @@ import torch
 
 from autometa.candidates import _mlp_train
 from autometa.candidates._mlp_net import NetSpec, TabularNet
-from autometa.candidates._mlp_train import Options, Rows, fit_temperature, members_loss, predict, train, validation_loss
+from autometa.candidates._mlp_train import (
+    Options,
+    Rows,
+    fit,
+    fit_temperature,
+    members_loss,
+    predict,
+    train,
+    validation_loss,
+)
 
 
 def spec(n_outputs: int = 1, *, rate: float = 0.0, members: int = 2) -> NetSpec:
@@ -24,6 +33,7 @@ def options(**change: float | None) -> Options:
         "started": time.monotonic(),
         "time_limit": None,
         "mixed_precision": False,
+        "refit_below": 0,
     }
     return Options(**(settings | change))  # type: ignore[arg-type]
 
@@ -162,6 +172,49 @@ def test_a_limit_that_is_over_at_once_still_gives_a_net_with_a_loss() -> None:
     history = train(net, rows(64, 0), rows(8, 1), options(started=time.monotonic() - 10, time_limit=1.0), seeded())
     assert history.out_of_time
     assert history.best_epoch == 1
+
+
+def halves(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.arange(n // 2), torch.arange(n // 2, n)
+
+
+def test_a_small_table_is_trained_again_on_all_rows_for_the_best_number_of_epochs() -> None:
+    table, settings = rows(64, 0, noise=True), options(patience=3, refit_below=65)
+    net = TabularNet(spec(), seeded())
+    initial = {name: value.clone() for name, value in net.state_dict().items()}
+    source = seeded()
+    outcome = fit(net, table, halves(64), settings, source)
+    assert outcome.refitted
+    # By hand: the same draws, so first the early stopping, then that many epochs from the start.
+    twin, again = TabularNet(spec(), seeded()), seeded()
+    history = train(twin, table.take(halves(64)[0]), table.take(halves(64)[1]), settings, again)
+    assert history == outcome.history
+    twin.load_state_dict(initial)
+    epochs = _mlp_train._epochs(twin, table, settings, again)
+    assert [next(epochs) for _ in range(history.best_epoch)] == [False] * history.best_epoch
+    assert all(torch.equal(value, twin.state_dict()[name]) for name, value in net.state_dict().items())
+
+
+def test_a_large_table_keeps_the_weights_of_early_stopping() -> None:
+    table = rows(64, 0)
+    net = TabularNet(spec(), seeded())
+    outcome = fit(net, table, halves(64), options(refit_below=64), seeded())
+    assert not outcome.refitted
+    held_out = table.take(halves(64)[1])
+    assert validation_loss(net, held_out) == pytest.approx(min(outcome.history.losses), rel=1e-6)
+
+
+def test_a_second_training_that_runs_out_of_time_leaves_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(1000))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
+    table, net = rows(64, 0), TabularNet(spec(), seeded())
+    # One step and one tick per epoch on half the rows, so five; the second training takes two per epoch.
+    settings = options(started=0.0, time_limit=8.0, max_epochs=5, refit_below=65)
+    outcome = fit(net, table, halves(64), settings, seeded())
+    assert not outcome.history.out_of_time
+    assert not outcome.refitted
+    held_out = table.take(halves(64)[1])
+    assert validation_loss(net, held_out) == pytest.approx(min(outcome.history.losses), rel=1e-6)
 
 
 @pytest.mark.parametrize(("progress", "factor"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)])

@@ -52,6 +52,14 @@ class Plugin(Candidate):
         return Misbehaving(self.name, float(str(config["level"])))
 
 
+class Constant(Plugin):
+    """It says the same of every row, and does so reliably."""
+
+    name = "constant"
+    trusted_types = ("plugin_candidates.Misbehaving",)
+
+
+constant = candidate_entry(Constant)
 HOWS = ("sleeps", "segfaults", "raises", "eats_memory", "says_nan")
 for _how in HOWS:
     _member = type(_how, (Plugin,), {"name": _how, "__doc__": f"It {_how}."})

@@ -71,3 +71,7 @@ def start_memory(channel: Channel) -> int:
     import resource
 
     return resource.getrlimit(resource.RLIMIT_AS)[0]
+
+
+def imported(channel: Channel, *, module: str) -> bool:
+    return module in sys.modules

@@ -163,3 +163,12 @@ def test_closing_kills_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert all(gone_within(int(pid), 5) for pid in marker.read_text().split())
     with contextlib.suppress(ChildProcessError):
         assert own._server.poll() is not None
+
+
+def test_what_only_some_jobs_need_is_imported_after_the_first_job_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    with WorkerPool(preload=["decimal"], later=["colorsys", "no_such_module"]) as own:
+        assert run(own, "imported", module="decimal").value is True
+        end = time.monotonic() + 20
+        while not run(own, "imported", module="colorsys").value:
+            assert time.monotonic() < end

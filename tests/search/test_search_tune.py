@@ -296,7 +296,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     info = tmp_path / "site" / "misbehaving-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehaving\nVersion: 1.0\n")
-    lines = "\n".join(f"{how} = plugin_candidates:{how}" for how in plugin_candidates.HOWS)
+    lines = "\n".join(f"{name} = plugin_candidates:{name}" for name in (*plugin_candidates.HOWS, "constant"))
     (info / "entry_points.txt").write_text(f"[autometa.candidates]\n{lines}\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}:{Path(__file__).parent}")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
@@ -336,4 +336,18 @@ def test_a_search_in_which_everything_fails_says_why(
     with pytest.raises(SearchError, match=r"None of 2 trials finished \(2 x crash: RuntimeError: this candidate"):
         tuned(small_table, tmp_path / "a", candidates=["raises"], trials=2, warm_start="none")
     assert len(pd.read_csv(tmp_path / "a" / "leaderboard.csv")) == 2
+    assert plugins
+
+
+def test_a_plugins_model_loads_where_the_plugin_is_installed_and_only_there(
+    small_table: pd.DataFrame, tmp_path: Path, plugins: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autometa.candidates import CANDIDATES
+
+    result = tuned(small_table, tmp_path / "a", candidates=["constant"], trials=2, warm_start="none", learn=False)
+    assert result.score == 0.5
+    np.testing.assert_allclose(result.model.predict_proba(small_table), result.model.predict_proba(small_table)[0, 0])
+    monkeypatch.delitem(CANDIDATES._entries, "constant")
+    with pytest.raises(ModelError, match="'constant', which is no candidate here"):
+        result.model.predict(small_table)
     assert plugins
