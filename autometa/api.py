@@ -163,9 +163,10 @@ def tune(
     ) as pool:  # imports its libraries while the table is read
         from autometa.datasets import Dataset, read_dataset
         from autometa.knowledge import KnowledgeBase
-        from autometa.search._run import Search
+        from autometa.search._run import Search, check
 
         dataset = table if isinstance(table, Dataset) else read_dataset(table, target=target, task=task, name=name)
+        check(dataset, options)
         path = Path(output) if output is not None else default_path(dataset.name, datetime.now())
         folder = SearchFolder.create(path)
         try:

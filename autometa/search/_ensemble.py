@@ -40,6 +40,7 @@ def select(
     *,
     metric: Metric,
     task: TaskType,
+    max_members: int = 8,
     rounds: int = 25,
     max_rows: int = 20_000,
     deadline: float = inf,
@@ -52,6 +53,7 @@ def select(
         folds: Fold of each row, shape (n_rows,).
         metric: What to improve.
         task: Shapes the predictions.
+        max_members: How many different models may be chosen.
         rounds: How many models are added, repeats included.
         max_rows: Larger tables are thinned to this many rows for the selection; scores use every row.
         deadline: `time.monotonic` seconds at which the selection takes what it has.
@@ -66,7 +68,7 @@ def select(
     rows = np.arange(0, len(y), -(-len(y) // max_rows))
 
     def choose(inside: npt.NDArray[np.int64]) -> Array:
-        return _greedy(library[:, inside], _batch_loss(metric, task, y[inside]), rounds, deadline)
+        return _greedy(library[:, inside], _batch_loss(metric, task, y[inside]), max_members, rounds, deadline)
 
     weights = choose(rows)
     order = np.argsort(-weights, kind="stable")
@@ -114,12 +116,14 @@ def _blend(library: Array, weights: Array) -> Array:
     return np.tensordot(weights, library, axes=1)
 
 
-def _greedy(library: Array, losses: Callable[[Array], Array], rounds: int, deadline: float) -> Array:
+def _greedy(library: Array, losses: Callable[[Array], Array], max_members: int, rounds: int, deadline: float) -> Array:
     total = np.zeros_like(library[0])
     chosen: list[int] = []
     best, best_length = inf, 1
     for size in range(1, rounds + 1):
         loss = losses((total[None] + library) / size)
+        if len(set(chosen)) == max_members:
+            loss[~np.isin(np.arange(len(loss)), chosen)] = inf
         pick = int(np.argmin(loss))
         chosen.append(pick)
         total += library[pick]

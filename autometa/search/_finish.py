@@ -21,7 +21,6 @@ from autometa.metrics import Metric
 from autometa.records import TrialReport
 from autometa.search._clock import Clock
 from autometa.search._ensemble import Ensemble, fold_mean, select
-from autometa.search._evaluate import load
 from autometa.search._folder import SearchFolder
 from autometa.search._listener import Listener
 from autometa.search._options import SearchOptions
@@ -74,7 +73,7 @@ class Finisher:
         self._clock = clock
         self._listener = listener
         self._y = dataset.y.to_numpy()
-        self._folds = load(str(folder.data))[1]
+        self._folds = np.load(folder.folds, allow_pickle=False)
 
     def finish(self, facts: Mapping[str, Any]) -> Finished:
         """Select, refit, save.
@@ -92,9 +91,11 @@ class Finisher:
         self._pool.warm("autometa.model:preload", {})  # in the server, while we choose
         ensemble = self._select(complete)
         planned = self._affordable(ensemble.weights, complete)
-        if set(planned) != set(ensemble.weights):
-            left = len(ensemble.weights) - len(set(planned) & set(ensemble.weights))
-            self._listener.note(f"{left} ensemble members were left out because a refit would exceed the time limit")
+        left_out = set(ensemble.weights) - set(planned)
+        if left_out:
+            self._listener.note(
+                f"{len(left_out)} of {len(ensemble.weights)} ensemble members are left out: no time to refit them"
+            )
         self._listener.phase(f"refitting {len(planned)} model{'s' if len(planned) > 1 else ''} on all rows")
         fresh = self._folder.clear_model()
         refitted = self._refit(planned, fresh)
@@ -119,11 +120,17 @@ class Finisher:
         }
         if not library:
             raise SearchError(f"The predictions in {self._folder.path / 'work'} are missing; the search cannot finish.")
-        if self._options.ensemble_size == 1:
-            library = dict([next(iter(library.items()))])
         spare = 0.5 * max(0.5, self._clock.remaining() - self._loop.finish_seconds())
         deadline = math.inf if self._clock.time_limit is None else time.monotonic() + max(1.0, spare)
-        return select(library, self._y, self._folds, metric=self._metric, task=self._dataset.task, deadline=deadline)
+        return select(
+            library,
+            self._y,
+            self._folds,
+            metric=self._metric,
+            task=self._dataset.task,
+            max_members=self._options.ensemble_size,
+            deadline=deadline,
+        )
 
     def _affordable(self, weights: Mapping[int, float], complete: Sequence[TrialReport]) -> dict[int, float]:
         """The heaviest members whose refits fit into the remaining time, at least one."""
@@ -131,7 +138,7 @@ class Finisher:
         left = self._clock.remaining() - 0.5
         slots = [0.0] * self._options.jobs
         chosen: dict[int, float] = {}
-        for number, weight in list(weights.items())[: self._options.ensemble_size]:
+        for number, weight in weights.items():
             slot = min(range(len(slots)), key=slots.__getitem__)
             if slots[slot] + seconds[number] <= left:
                 slots[slot] += seconds[number]

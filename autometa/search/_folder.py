@@ -38,6 +38,7 @@ class SearchFolder:
         self.state_file = path / "search.json"
         self.log = path / "autometa.log"
         self.data = path / "work" / "data"
+        self.folds = self.data / "folds.npy"
         self._lock: int | None = None
 
     @classmethod

@@ -29,6 +29,7 @@ from autometa.search._trials import TrialLoop
 from autometa.search._warm import CHOICE
 from autometa.spaces import SearchSpace, load_space
 from autometa.tracking import NullTracker, Tracker
+from autometa.warmstart import WARM_STARTERS
 
 if TYPE_CHECKING:
     import optuna
@@ -49,6 +50,36 @@ class SearchResult:
     study: "optuna.Study"
     notes: tuple[str, ...]
     seconds: float
+
+
+def check(dataset: Dataset, options: SearchOptions) -> tuple[Metric, SearchSpace]:
+    """Check the options against the table, before anything is written.
+
+    Returns:
+        The metric, and the space of the candidates that can be used.
+
+    Raises:
+        OptionError: The metric does not fit the task, or a candidate cannot be used.
+        UnknownNameError: There is no such candidate or warm starter.
+    """
+    metric = resolve(options.metric, dataset.task)
+    if options.warm_start != "none":
+        WARM_STARTERS.entry(options.warm_start)
+    usable = candidates.available(dataset.task)
+    for name in options.candidates or ():
+        candidates.CANDIDATES.entry(name)  # an unknown name says what there is
+        if name not in usable:
+            raise OptionError(
+                f"Candidate {name!r} cannot be used here: it does not fit a {dataset.task} task, or its library is not "
+                f"installed. Usable: {', '.join(usable)}."
+            )
+    if options.candidates is not None:
+        usable = [name for name in usable if name in options.candidates]
+    shipped = load_space(SPACE, task=dataset.task)
+    known = [name for name in shipped.member_names if name in usable]
+    plugged_in = [name for name in usable if name not in known]
+    members = [candidates.CANDIDATES.create(name).space_for(dataset.task) for name in known + plugged_in]
+    return metric, SearchSpace.compose(SPACE, members, choice=CHOICE, default=str(shipped[CHOICE].default))
 
 
 class Search:
@@ -73,7 +104,7 @@ class Search:
         table: str = "",
         state: dict[str, Any] | None = None,
     ) -> None:
-        """Check everything that can be checked before work begins.
+        """Take everything that the search needs; `check` has passed.
 
         Args:
             dataset: The table.
@@ -88,9 +119,6 @@ class Search:
             study_name: Name of the study in that storage.
             table: Where the table came from, for the card.
             state: The state file of the search that is resumed, else None.
-
-        Raises:
-            OptionError: The metric does not fit, or no candidate is left.
         """
         self._dataset = dataset
         self._options = options
@@ -109,8 +137,7 @@ class Search:
         self._listener = Broadcast(
             [LogListener(self._log), TrackerListener(self._tracker, resume_run_id=resume_run), *listeners], self._log
         )
-        self._metric = resolve(options.metric, dataset.task)
-        self._space = self._make_space()
+        self._metric, self._space = check(dataset, options)
         self._n_folds = self._state.get("folds") or self._plan_folds()
 
     def run(self) -> SearchResult:
@@ -160,24 +187,6 @@ class Search:
             self._listener.ended()
             _close_logger(self._log)
 
-    def _make_space(self) -> SearchSpace:
-        usable = candidates.available(self._dataset.task)
-        chosen = self._options.candidates
-        if chosen is not None:
-            for name in chosen:
-                candidates.CANDIDATES.entry(name)  # an unknown name says what there is
-                if name not in usable:
-                    raise OptionError(
-                        f"Candidate {name!r} cannot be used here: it does not fit a {self._dataset.task} task, or its "
-                        f"library is not installed. Usable: {', '.join(usable)}."
-                    )
-            usable = [name for name in usable if name in chosen]
-        shipped = load_space(SPACE, task=self._dataset.task)
-        known = [name for name in shipped.member_names if name in usable]
-        plugged_in = [name for name in usable if name not in known]
-        members = [candidates.CANDIDATES.create(name).space_for(self._dataset.task) for name in known + plugged_in]
-        return SearchSpace.compose(SPACE, members, choice=CHOICE, default=str(shipped[CHOICE].default))
-
     def _plan_folds(self) -> int:
         """Fewer folds than asked for where the smaller of two classes has fewer rows than that."""
         asked = min(self._options.folds, len(self._dataset.y))
@@ -197,7 +206,7 @@ class Search:
             folds = make_folds(
                 self._dataset.y.to_numpy(), self._dataset.task, n_folds=self._n_folds, seed=self._options.seed
             )
-            save_array(self._folder.data / "folds.npy", folds)
+            save_array(self._folder.folds, folds)
         self._pool.warm("autometa.search._evaluate:load", {"folder": str(self._folder.data)})
         self._save_state(status="running", spent=self._state.get("spent", 0.0))
 

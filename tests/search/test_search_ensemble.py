@@ -49,7 +49,12 @@ def test_the_ensemble_is_no_worse_than_its_best_member_on_pooled_predictions(tas
 def test_a_perfect_model_is_chosen_alone() -> None:
     y, folds, library = toy("regression")
     ensemble = select(
-        {1: library[9], 2: y.copy(), 3: library[8]}, y, folds, metric=resolve("rmse", "regression"), task="regression"
+        {1: library[9], 2: y.copy(), 3: library[8]},
+        y,
+        folds,
+        metric=resolve("rmse", "regression"),
+        task="regression",
+        max_members=8,
     )
     assert ensemble.weights == {2: 1.0}
     assert ensemble.score == 0.0
@@ -59,7 +64,12 @@ def test_two_models_with_opposite_errors_share_the_weight() -> None:
     y = np.linspace(0, 1, 40)
     off = np.where(np.arange(40) % 2, 0.3, -0.3)
     ensemble = select(
-        {1: y + off, 2: y - off}, y, np.arange(40) % 4, metric=resolve("rmse", "regression"), task="regression"
+        {1: y + off, 2: y - off},
+        y,
+        np.arange(40) % 4,
+        metric=resolve("rmse", "regression"),
+        task="regression",
+        max_members=8,
     )
     assert ensemble.weights == {1: 0.5, 2: 0.5}
 
@@ -88,4 +98,20 @@ def test_a_deadline_that_has_passed_still_gives_an_ensemble() -> None:
 
 def test_nothing_to_choose_from() -> None:
     with pytest.raises(ValueError, match="at least one trial"):
-        select({}, np.zeros(3), np.zeros(3, dtype=np.int64), metric=resolve("rmse", "regression"), task="regression")
+        select(
+            {},
+            np.zeros(3),
+            np.zeros(3, dtype=np.int64),
+            metric=resolve("rmse", "regression"),
+            task="regression",
+            max_members=8,
+        )
+
+
+def test_no_more_members_than_allowed() -> None:
+    y, folds, library = toy("binary")
+    metric = resolve("roc_auc", "binary")
+    for most in (1, 2, 3):
+        ensemble = select(library, y, folds, metric=metric, task="binary", max_members=most)
+        assert len(ensemble.weights) <= most
+    assert ensemble.score >= select(library, y, folds, metric=metric, task="binary", max_members=1).score - 0.01
