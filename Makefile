@@ -24,7 +24,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-2} --dist worksteal -m "not slow and not network and not gpu"
 
 test-all: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-2} --dist worksteal -m "not network"
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n $${PYTEST_WORKERS:-2} --dist worksteal -m "not network"
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Set before anything imports NumPy: two OpenMP pools on the same cores ruin every timing."""
 
+import os
 from pathlib import Path
 
 from autometa.config import limit_threads, silence_telemetry
@@ -8,6 +9,12 @@ limit_threads()
 silence_telemetry()
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+# The same examples on every run, so that a failure belongs to the change; `explore` looks for new ones.
+settings.register_profile("repeat", derandomize=True)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 
 @pytest.fixture(autouse=True)

@@ -121,14 +121,16 @@ class SquashingScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  #
         """Learn centre and spread of each column of (n, d) numbers."""
         values = np.asarray(X, dtype=np.float64)
         low, first, self.center_, third, high = np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0], axis=0)
-        spread = np.where(third > first, third - first, (high - low) / 2)
+        with np.errstate(over="ignore"):
+            spread = np.where(third > first, third - first, high / 2 - low / 2)
         self.scale_ = np.where(spread > 0, spread, 1.0)
         self.n_features_in_ = values.shape[1]
         return self
 
     def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """(n, d) numbers to (n, d) numbers between -3 and 3."""
-        z = (np.asarray(X, dtype=np.float64) - self.center_) / self.scale_
+        with np.errstate(over="ignore"):  # far beyond a tiny spread is 3, however far
+            z = np.clip((np.asarray(X, dtype=np.float64) - self.center_) / self.scale_, -1e9, 1e9)
         return np.asarray(z / np.sqrt(1 + np.square(z / 3)))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autometa.candidates._transformers import (
@@ -38,7 +38,9 @@ def test_squashing_scaler_by_hand() -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.floats(-1e30, 1e30), min_size=1, max_size=30), st.floats(-1e30, 1e30))
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=30), st.floats(-1e300, 1e300))
+@example([0.0, 1.2577908626082565e-169], 1.0)
+@example([0.0, 1e-300], 1e300)
 def test_squashing_scaler_stays_within_three(values: list[float], later: float) -> None:
     scaler = SquashingScaler().fit(np.array(values)[:, None])
     out = scaler.transform(np.array([*values, later])[:, None])
