@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from autometa.records import SearchInfo, TrialReport
 from autometa.tracking import Tracker
@@ -164,3 +165,21 @@ class TrackerListener(Listener):
             self._tracker.start(self._info, resume_run_id=self._resume_run_id)
             self._info = None
         self._tracker.trial(report)
+
+
+def open_log(path: Path) -> logging.Logger:
+    """A logger that writes to this file alone."""
+    logger = logging.getLogger(f"autometa.search.{path.parent.resolve()}")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    return logger
+
+
+def close_log(logger: logging.Logger) -> None:
+    """Let go of the file."""
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()

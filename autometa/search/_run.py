@@ -1,10 +1,8 @@
 """One search from a table to a saved model."""
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from autometa.search._clock import Clock, Interruption
 from autometa.search._evaluate import save_array
 from autometa.search._finish import Finished, Finisher, leaderboard, versions
 from autometa.search._folder import SearchFolder
-from autometa.search._listener import Broadcast, Listener, LogListener, TrackerListener
+from autometa.search._listener import Broadcast, Listener, LogListener, TrackerListener, close_log, open_log
 from autometa.search._options import SearchOptions
 from autometa.search._pool import WorkerPool
 from autometa.search._splits import make_folds
@@ -132,7 +130,7 @@ class Search:
         self._table = table
         self._resumed = state is not None
         self._state = dict(state or {})
-        self._log = _file_logger(folder.log)
+        self._log = open_log(folder.log)
         resume_run = self._state.get("tracking_run_id")
         self._listener = Broadcast(
             [LogListener(self._log), TrackerListener(self._tracker, resume_run_id=resume_run), *listeners], self._log
@@ -185,7 +183,7 @@ class Search:
         finally:
             self._tracker.close()
             self._listener.ended()
-            _close_logger(self._log)
+            close_log(self._log)
 
     def _plan_folds(self) -> int:
         """Fewer folds than asked for where the smaller of two classes has fewer rows than that."""
@@ -387,19 +385,3 @@ def _inferred(dataset: Dataset) -> list[str]:
         f"columns: {counted}",
     ]
     return lines + [f"column {column.name!r} is left out: {column.kind} ({column.reason})" for column in schema.dropped]
-
-
-def _file_logger(path: Path) -> logging.Logger:
-    logger = logging.getLogger(f"autometa.search.{path.parent.resolve()}")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    return logger
-
-
-def _close_logger(logger: logging.Logger) -> None:
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()

@@ -43,7 +43,7 @@ def finish(pool: WorkerPool) -> Outcome:
 def alive(pid: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may go while we read
         return False
 
 
