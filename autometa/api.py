@@ -163,7 +163,8 @@ def tune(
     ) as pool:  # imports its libraries while the table is read
         from autometa.datasets import Dataset, read_dataset
         from autometa.knowledge import KnowledgeBase
-        from autometa.search._run import Search, check
+        from autometa.search._plan import check
+        from autometa.search._run import Search
 
         dataset = table if isinstance(table, Dataset) else read_dataset(table, target=target, task=task, name=name)
         check(dataset, options)

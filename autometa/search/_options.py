@@ -58,6 +58,11 @@ class SearchOptions:
             raise OptionError(f"ensemble_size must be at least 1 (1 = the best model alone), got {self.ensemble_size}.")
 
     @property
+    def trial_seconds(self) -> float | None:
+        """No trial may take more than a sixth of the search: one slow model must not be all that was tried."""
+        return None if self.time_limit is None else max(10.0, self.time_limit / 6)
+
+    @property
     def threads(self) -> int:
         """Numerical threads of each trial: the cores shared out among the jobs."""
         return max(1, cores() // self.jobs)

@@ -1,18 +1,16 @@
 """One search from a table to a saved model."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from autometa import candidates, metafeatures
 from autometa.datasets import Dataset
 from autometa.errors import AutometaError, OptionError
 from autometa.knowledge import KnowledgeBase
-from autometa.metrics import Metric, resolve
+from autometa.metrics import Metric
 from autometa.records import MetaFeatures, SearchInfo, TrialReport
 from autometa.search import _study, _warm
 from autometa.search._clock import Clock, Interruption
@@ -21,18 +19,15 @@ from autometa.search._finish import Finished, Finisher, leaderboard, versions
 from autometa.search._folder import SearchFolder
 from autometa.search._listener import Broadcast, Listener, LogListener, TrackerListener, close_log, open_log
 from autometa.search._options import SearchOptions
+from autometa.search._plan import SPACE, affordable, check, inferred, plan_folds
 from autometa.search._pool import WorkerPool
 from autometa.search._splits import make_folds
 from autometa.search._trials import TrialLoop
 from autometa.search._warm import CHOICE
-from autometa.spaces import SearchSpace, load_space
 from autometa.tracking import NullTracker, Tracker
-from autometa.warmstart import WARM_STARTERS
 
 if TYPE_CHECKING:
     import optuna
-
-SPACE = "tabular"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +43,6 @@ class SearchResult:
     study: "optuna.Study"
     notes: tuple[str, ...]
     seconds: float
-
-
-def check(dataset: Dataset, options: SearchOptions) -> tuple[Metric, SearchSpace]:
-    """Check the options against the table, before anything is written.
-
-    Returns:
-        The metric, and the space of the candidates that can be used.
-
-    Raises:
-        OptionError: The metric does not fit the task, or a candidate cannot be used.
-        UnknownNameError: There is no such candidate or warm starter.
-    """
-    metric = resolve(options.metric, dataset.task)
-    if options.warm_start != "none":
-        WARM_STARTERS.entry(options.warm_start)
-    usable = candidates.available(dataset.task)
-    for name in options.candidates or ():
-        candidates.CANDIDATES.entry(name)  # an unknown name says what there is
-        if name not in usable:
-            raise OptionError(
-                f"Candidate {name!r} cannot be used here: it does not fit a {dataset.task} task, or its library is not "
-                f"installed. Usable: {', '.join(usable)}."
-            )
-    if options.candidates is not None:
-        usable = [name for name in usable if name in options.candidates]
-    shipped = load_space(SPACE, task=dataset.task)
-    known = [name for name in shipped.member_names if name in usable]
-    plugged_in = [name for name in usable if name not in known]
-    members = [candidates.CANDIDATES.create(name).space_for(dataset.task) for name in known + plugged_in]
-    return metric, SearchSpace.compose(SPACE, members, choice=CHOICE, default=str(shipped[CHOICE].default))
 
 
 class Search:
@@ -118,7 +83,7 @@ class Search:
             table: Where the table came from, for the card.
             state: The state file of the search that is resumed, else None.
         """
-        self._dataset = dataset
+        self._whole = dataset
         self._options = options
         self._folder = folder
         self._pool = pool
@@ -136,7 +101,9 @@ class Search:
             [LogListener(self._log), TrackerListener(self._tracker, resume_run_id=resume_run), *listeners], self._log
         )
         self._metric, self._space = check(dataset, options)
-        self._n_folds = self._state.get("folds") or self._plan_folds()
+        self._dataset, self._limits = (dataset, []) if self._resumed else affordable(dataset, options)
+        self._n_folds, fewer = plan_folds(self._dataset, options)
+        self._limits += fewer
 
     def run(self) -> SearchResult:
         """Search, build the model, remember.
@@ -151,9 +118,9 @@ class Search:
                 self._prepare()
                 info = self._info()
                 self._listener.started(info)
-                for note in (*_inferred(self._dataset), *self._dataset.notes):
+                for note in (*inferred(self._dataset), *self._dataset.notes, *self._limits):
                     self._listener.note(note)
-                meta_features = metafeatures.compute(self._dataset, seed=self._options.seed)
+                meta_features = self._describe()
                 study = self._open_study(meta_features)
                 loop = self._loop(study, interruption)
                 loop.run()
@@ -185,17 +152,12 @@ class Search:
             self._listener.ended()
             close_log(self._log)
 
-    def _plan_folds(self) -> int:
-        """Fewer folds than asked for where the smaller of two classes has fewer rows than that."""
-        asked = min(self._options.folds, len(self._dataset.y))
-        if self._dataset.task != "binary":
-            return asked
-        smallest = int(np.bincount(self._dataset.y.to_numpy()).min())
-        if smallest >= asked:
-            return asked
-        folds = max(2, smallest)
-        self._listener.note(f"{folds} folds instead of {asked}: the smaller class has {smallest} rows")
-        return folds
+    def _describe(self) -> MetaFeatures:
+        """Meta-features of the whole table, computed once and kept for a resumed search."""
+        if "meta_features" not in self._state:
+            found = metafeatures.compute(self._whole, seed=self._options.seed)
+            self._state["meta_features"] = dict(found.values)
+        return MetaFeatures(f"sha256:{self._whole.content_hash}", self._state["meta_features"])
 
     def _prepare(self) -> None:
         """Write what the workers need and make them load it once."""
@@ -372,16 +334,3 @@ class _StateKeeper(Listener):
 
     def trial_finished(self, report: TrialReport) -> None:
         self._search._save_state(status="running", spent=self._search._clock.elapsed())
-
-
-def _inferred(dataset: Dataset) -> list[str]:
-    """What was inferred about the table, in sentences."""
-    schema = dataset.schema
-    kinds = Counter(column.kind for column in schema.features)
-    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    classes = f" with {dataset.n_classes} classes" if dataset.n_classes else ""
-    lines = [
-        f"target {schema.target!r} ({schema.target_reason}), {schema.task}{classes} ({schema.task_reason})",
-        f"columns: {counted}",
-    ]
-    return lines + [f"column {column.name!r} is left out: {column.kind} ({column.reason})" for column in schema.dropped]

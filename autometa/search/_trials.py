@@ -119,7 +119,7 @@ class TrialLoop:
             origin=_study.origin_of(trial.user_attrs),
             started=self._clock.elapsed(),
         )
-        seconds = self._trial_seconds()
+        seconds = self._options.trial_seconds
         job = self._pool.submit(
             "autometa.search._evaluate:evaluate",
             {
@@ -137,10 +137,6 @@ class TrialLoop:
         )
         self._running[job] = _Running(trial, report)
         self._listener.trial_started(report)
-
-    def _trial_seconds(self) -> float | None:
-        """No trial may take more than a sixth of the search: one slow model must not be all that was tried."""
-        return None if self._clock.time_limit is None else max(10.0, self._clock.time_limit / 6)
 
     def _handle(self, event: Event) -> None:
         running = self._running[event.job]

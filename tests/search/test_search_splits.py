@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autometa.errors import OptionError, TableError
-from autometa.search._splits import make_folds
+from autometa.search._splits import RARE_ROWS, make_folds, sample_rows
 
 
 @settings(deadline=None, max_examples=50)
@@ -50,3 +50,25 @@ def test_one_fold_is_no_cross_validation() -> None:
 def test_more_folds_than_rows() -> None:
     with pytest.raises(TableError, match="5 folds need at least 5 rows, got 4"):
         make_folds(np.arange(4) % 2, "binary", n_folds=5, seed=0)
+
+
+def test_a_sample_keeps_the_shares_of_the_classes_and_enough_of_a_rare_one() -> None:
+    y = np.repeat([0, 1, 2], [60_000, 39_900, 100])
+    rows = sample_rows(y, "multiclass", keep=10_000, seed=0)
+    counts = np.bincount(y[rows])
+    assert counts[0] == pytest.approx(6000, abs=1)
+    assert counts[1] == pytest.approx(3990, abs=1)
+    assert counts[2] == RARE_ROWS
+    assert (np.diff(rows) > 0).all()
+    assert (rows == sample_rows(y, "multiclass", keep=10_000, seed=0)).all()
+
+
+def test_a_sample_of_a_regression_has_the_same_range() -> None:
+    y = np.random.default_rng(0).lognormal(size=50_000)
+    rows = sample_rows(y, "regression", keep=5000, seed=1)
+    assert len(rows) == 5000
+    np.testing.assert_allclose(np.quantile(y[rows], [0.1, 0.5, 0.9]), np.quantile(y, [0.1, 0.5, 0.9]), rtol=0.03)
+
+
+def test_a_small_table_is_taken_whole() -> None:
+    assert sample_rows(np.arange(30) % 2, "binary", keep=30, seed=0).tolist() == list(range(30))

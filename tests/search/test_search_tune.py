@@ -351,3 +351,20 @@ def test_a_plugins_model_loads_where_the_plugin_is_installed_and_only_there(
     with pytest.raises(ModelError, match="'constant', which is no candidate here"):
         result.model.predict(small_table)
     assert plugins
+
+
+def test_a_table_too_large_for_the_time_is_sampled_and_the_search_says_so(
+    small_table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autometa.search import _plan
+
+    monkeypatch.setattr(_plan, "MIN_ROWS", 100)
+    monkeypatch.setattr(_plan, "CELLS_PER_SECOND", 1)
+    rng = np.random.default_rng(0)
+    large = pd.DataFrame({"x": rng.normal(size=1000), "class": rng.choice(["a", "b"], 1000)})
+    result = tuned(large, tmp_path / "a", candidates=["logistic_regression"], trials=2, time_limit=60.0, learn=False)
+    assert any("of 1000 rows are used" in note for note in result.notes)
+    assert len(np.load(tmp_path / "a" / "work" / "data" / "folds.npy")) in range(100, 110)
+    assert result.model.predict(large).shape == (1000,)
+    resumed = autometa.tune(large, resume=tmp_path / "a", trials=3, mlflow=False)
+    assert len(resumed.trials) == 3
