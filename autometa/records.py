@@ -117,6 +117,22 @@ class TrialReport:
     reason: str = ""
 
 
+NoteKind = Literal["info", "inferred", "warning", "limited", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that the user should know about a search.
+
+    ``kind`` is one of: ``inferred`` (a guess about the table), ``warning`` (a reason to distrust the score, such as a
+    leak), ``limited`` (fewer rows, folds or members than asked for), ``skipped`` (a candidate or column that was left
+    out), ``failed`` (something that did not work), ``info``.
+    """
+
+    text: str
+    kind: NoteKind = "info"
+
+
 @dataclass(frozen=True, slots=True)
 class SearchInfo:
     """What a search is about: the head of its log, its report and its tracking run.
