@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from autometa.api import TuneResult, tune
     from autometa.datasets import Dataset, read_dataset
     from autometa.errors import AutometaError
+    from autometa.estimators import AutoMetaClassifier, AutoMetaRegressor
     from autometa.knowledge import KnowledgeBase
     from autometa.model import Model, load_model
     from autometa.spaces import SearchSpace, load_space
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AutoMetaClassifier": "autometa.estimators",
+    "AutoMetaRegressor": "autometa.estimators",
     "AutometaError": "autometa.errors",
     "Dataset": "autometa.datasets",
     "KnowledgeBase": "autometa.knowledge",
@@ -31,6 +34,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "AutoMetaClassifier",
+    "AutoMetaRegressor",
     "AutometaError",
     "Dataset",
     "KnowledgeBase",

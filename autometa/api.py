@@ -6,7 +6,8 @@ the trials need.
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,17 +16,20 @@ from typing import TYPE_CHECKING, Any
 from autometa.errors import OptionError, ResumeError
 from autometa.records import SearchInfo, TaskType, TrialReport
 from autometa.search._clock import Clock
+from autometa.search._environment import cores
 from autometa.search._folder import SearchFolder, default_path
 from autometa.search._listener import Listener
-from autometa.search._options import SearchOptions, cores
+from autometa.search._options import OWN_SPLITS, SearchOptions
 from autometa.search._pool import WorkerPool, libraries_for
 from autometa.tracking import NullTracker, Tracker, open_tracker
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import optuna
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
-    from autometa.datasets import Dataset
+    from autometa.datasets import ColumnKind, Dataset
     from autometa.knowledge import KnowledgeBase
     from autometa.metrics import Metric
     from autometa.model import Model
@@ -39,15 +43,18 @@ class TuneResult:
     Attributes:
         folder: The search's output folder.
         metric: The metric in its natural unit.
-        score: Mean over the folds of the saved model's out-of-fold predictions.
-        honest_score: The same with the ensemble chosen anew for each fold, without that fold; None for one model.
-        fold_scores: The saved model's score on each fold.
+        score: Mean over the splits of the saved model's out-of-fold predictions.
+        honest_score: The same with the ensemble chosen anew for each split, without that split; None for one model.
+        fold_scores: The saved model's score on each split.
+        test_score: The saved model's score on the ``test`` table; None without one.
         weights: The ensemble: weight by trial number.
         leaderboard: One row per trial, best first.
         trials: The trials in order of their numbers.
         study: The Optuna study; everything that Optuna offers works on it.
         info: Table, task and settings.
         notes: What was assumed, skipped or limited.
+        versions: Of Python and the libraries that decide what a model does.
+        machine: What the search ran on.
         seconds: How long the search took.
     """
 
@@ -56,13 +63,28 @@ class TuneResult:
     score: float
     honest_score: float | None
     fold_scores: tuple[float, ...]
+    test_score: float | None
     weights: dict[int, float]
     leaderboard: "pd.DataFrame"
     trials: tuple[TrialReport, ...]
     study: "optuna.Study"
     info: SearchInfo
     notes: tuple[str, ...]
+    versions: dict[str, str]
+    machine: dict[str, str]
     seconds: float
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.folder / "report.html"
+
+    @property
+    def best_pipeline(self) -> "Pipeline":
+        """The model's heaviest member as a plain scikit-learn pipeline that takes a raw table and gives its labels."""
+        from autometa.export import pipeline
+
+        return pipeline(self.model)
 
     @property
     def model(self) -> "Model":
@@ -84,7 +106,14 @@ def tune(
     jobs: int | None = None,
     memory_limit: int | None = None,
     seed: int = 0,
-    folds: int = 5,
+    cv: Any = 5,
+    group: "str | npt.ArrayLike | None" = None,
+    time_column: str | None = None,
+    weight: "str | npt.ArrayLike | None" = None,
+    class_weight: str = "auto",
+    ignore: Sequence[str] = (),
+    kinds: "Mapping[str, ColumnKind] | None" = None,
+    test: "str | os.PathLike[str] | pd.DataFrame | None" = None,
     warm_start: str = "auto",
     candidates: Sequence[str] | None = None,
     ensemble_size: int = 8,
@@ -95,7 +124,9 @@ def tune(
     study_name: str | None = None,
     kb: "KnowledgeBase | None" = None,
     mlflow: bool | str = True,
+    report: bool = True,
     listeners: Sequence[Listener] = (),
+    workers: Callable[..., AbstractContextManager[WorkerPool]] = WorkerPool,
     began: float | None = None,
 ) -> TuneResult:
     """Search for a model of a table, starting from what worked on other tables.
@@ -112,18 +143,32 @@ def tune(
             makes the same search.
         memory_limit: Megabytes for one trial.
         seed: Of everything that is random.
-        folds: Folds of the cross-validation.
+        cv: How models are judged: a number of folds (stratified), ``5x3`` for three times five, ``holdout`` or
+            ``holdout:0.3``, any scikit-learn splitter, or (train, test) pairs of row numbers, which count the rows that
+            have a target.
+        group: Column, or one value per row: rows of a group are never on both sides of a split. Not learned from.
+        time_column: Column that orders the rows in time: models are judged on rows later than those they learned from.
+        weight: Column, or one number per row: how much a row counts, in fits and in scores. Not learned from.
+        class_weight: ``balanced`` gives every class the same weight in fits, ``none`` does not, ``auto`` does so where
+            classes are rare and the metric counts them alike, such as balanced_accuracy.
+        ignore: Columns not to learn from.
+        kinds: Columns whose kind is known: numeric, categorical, datetime or text.
+        test: A table with the same columns that the search never sees, to score the finished model on.
         warm_start: ``auto``, another warm starter's name, or ``none``.
         candidates: Names of the candidates to search; by default every installed one.
         ensemble_size: Models at most in the ensemble; 1 gives the best model alone.
         learn: Whether the knowledge base may keep this search's configurations and scores (never rows).
         output: Folder for the result; by default ``autometa_runs/<name>-<time>``.
-        resume: Folder of an earlier search to continue; ``time_limit`` and ``trials`` are then new totals.
+        resume: Folder of an earlier search to continue; ``time_limit`` and ``trials`` are then new totals, ``jobs`` and
+            ``memory_limit`` may change, and everything else stays as it was.
         storage: Optuna storage URL; by default a journal file in the output folder.
         study_name: Name of the study in that storage; by default the output folder's name.
         kb: Knowledge base; by default the shipped one with the user's own runs over it.
         mlflow: False for no tracking, True for the user's own MLflow store, or a tracking URI.
+        report: Whether to write ``report.html``, the page for people.
         listeners: Hear of every step.
+        workers: Gives the processes that trials run in, for callers that keep them between searches; called with
+            ``threads`` and ``later`` as `WorkerPool` is.
         began: `time.monotonic` at which the time limit began to run; by default now.
 
     Returns:
@@ -142,7 +187,7 @@ def tune(
     if resume is not None:
         changes = {"time_limit": time_limit, "trials": trials, "jobs": jobs, "memory_limit": memory_limit}
         given = {key: value for key, value in changes.items() if value is not None}
-        return _resume(Path(resume), table, given, learn, kb, mlflow, listeners, clock_began)
+        return _resume(Path(resume), table, given, learn, kb, mlflow, report, listeners, clock_began)
     if table is None:
         raise OptionError("There is no table. Pass a file or a DataFrame, or resume a search.")
     options = SearchOptions(
@@ -152,22 +197,40 @@ def tune(
         memory_limit=memory_limit,
         seed=seed,
         metric=metric,
-        folds=folds,
+        cv=str(cv) if isinstance(cv, (int, str)) else OWN_SPLITS,
+        class_weight=class_weight,
         warm_start=warm_start,
         candidates=None if candidates is None else tuple(candidates),
         ensemble_size=ensemble_size,
         learn=learn,
     )
-    with WorkerPool(
+    with workers(
         threads=options.threads, later=libraries_for(options.candidates)
     ) as pool:  # imports its libraries while the table is read
-        from autometa.datasets import Dataset, read_dataset
+        from autometa.datasets import Dataset, read_dataset, read_rows
         from autometa.knowledge import KnowledgeBase
-        from autometa.search._plan import check
+        from autometa.search._command import command_line
+        from autometa.search._plan import check, judge
         from autometa.search._run import Search
 
-        dataset = table if isinstance(table, Dataset) else read_dataset(table, target=target, task=task, name=name)
+        dataset = (
+            table
+            if isinstance(table, Dataset)
+            else read_dataset(
+                table,
+                target=target,
+                task=task,
+                name=name,
+                kinds=kinds,
+                group=group,
+                time_column=time_column,
+                weight=weight,
+                ignore=ignore,
+            )
+        )
         check(dataset, options)
+        judged = judge(dataset, options, cv)
+        held_out = None if test is None else read_rows(test, dataset.schema)
         path = Path(output) if output is not None else default_path(dataset.name, datetime.now())
         folder = SearchFolder.create(path)
         try:
@@ -183,6 +246,10 @@ def tune(
                 storage=storage,
                 study_name=study_name or path.name,
                 table=_where(table),
+                test=held_out,
+                command=command_line(_where(table), dataset, options, None if test is None else _where(test)),
+                judged=judged,
+                report=report,
             )
             return _result(search.run())
         finally:
@@ -196,6 +263,7 @@ def _resume(
     learn: bool,
     kb: "KnowledgeBase | None",
     mlflow: bool | str,
+    report: bool,
     listeners: Sequence[Listener],
     began: float,
 ) -> TuneResult:
@@ -226,6 +294,8 @@ def _resume(
                 storage=state["storage"],
                 study_name=state["study_name"],
                 table=state["table"]["path"],
+                command=state.get("command", ""),
+                report=report,
                 state=state,
             )
             return _result(search.run())
@@ -250,13 +320,27 @@ def _check_table(table: Any, dataset: "Dataset") -> None:
 
     if table is None:
         return
-    schema = dataset.schema
-    passed = table if isinstance(table, Dataset) else read_dataset(table, target=schema.target, task=schema.task)
+    passed = table if isinstance(table, Dataset) else read_dataset(table, **_as_before(dataset))
     if passed.content_hash != dataset.content_hash:
         raise ResumeError(
             f"The table {_where(table)} is not the one that this search began with (its content differs). "
             "Resume without a table, or start a new search."
         )
+
+
+def _as_before(dataset: "Dataset") -> dict[str, Any]:
+    """How to read a table as an earlier search did."""
+    schema = dataset.schema
+    roles = {column.kind: column.name for column in schema.columns}
+    return {
+        "target": schema.target,
+        "task": schema.task,
+        "kinds": {column.name: column.kind for column in schema.features},
+        "group": roles.get("group", dataset.groups),
+        "weight": roles.get("weight", dataset.weights),
+        "time_column": None if dataset.times is None else str(dataset.times.name),
+        "ignore": [column.name for column in schema.columns if column.kind == "ignored"],
+    }
 
 
 def _tracker(mlflow: bool | str) -> Tracker:
@@ -276,11 +360,14 @@ def _result(found: "SearchResult") -> TuneResult:
         score=found.finished.score,
         honest_score=found.finished.honest_score,
         fold_scores=found.finished.fold_scores,
+        test_score=found.finished.test_score,
         weights=dict(found.finished.weights),
         leaderboard=found.leaderboard,
         trials=found.reports,
         study=found.study,
         info=found.info,
-        notes=found.notes,
+        notes=tuple(note.text for note in found.notes),
+        versions=found.versions,
+        machine=found.machine,
         seconds=found.seconds,
     )

@@ -45,9 +45,9 @@ def thread_environment(threads: int = 1) -> Mapping[str, str]:
     """Environment variables that hold every numerical library to ``threads`` threads.
 
     Two OpenMP pools on the same cores were seen to turn a 0.2 s fit into 300 s, so each worker gets its
-    own share and no more.
+    own share and no more. Threads that wait sleep rather than spin, which helps where others want the cores too.
     """
-    return dict.fromkeys(THREAD_VARIABLES, str(threads))
+    return {**dict.fromkeys(THREAD_VARIABLES, str(threads)), "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def limit_threads(environment: MutableMapping[str, str] | None = None, threads: int = 1) -> None:

@@ -88,19 +88,35 @@ class Metric:
         """Which way is better, in the natural unit."""
         return "minimize" if self.scorer_name.startswith("neg_") else "maximize"
 
-    def score(self, predictions: "Predictions", y: npt.ArrayLike) -> float:
+    def score(
+        self, predictions: "Predictions", y: npt.ArrayLike, weights: npt.NDArray[np.float64] | None = None
+    ) -> float:
         """Score stored predictions in the metric's natural unit.
 
+        Args:
+            predictions: Of n rows.
+            y: The truth, shape (n,).
+            weights: How much each row counts, shape (n,); None counts all alike.
+
         Raises:
-            OptionError: The metric does not fit these predictions; scikit-learn's own words are quoted.
+            OptionError: The metric does not fit these predictions, or takes no weights; scikit-learn's own words are
+                quoted.
         """
         from sklearn.metrics import get_scorer, log_loss
 
         try:
             if self.scorer_name == "neg_log_loss" and isinstance(predictions, ClassPredictions):
                 # The scorer takes the classes from y, and a small fold may lack one.
-                return float(log_loss(y, predictions.predict_proba(None), labels=predictions.classes_))
-            value = float(get_scorer(self.scorer_name)(predictions, np.zeros((len(predictions), 0)), y))
+                labels, shares = predictions.classes_, predictions.predict_proba(None)
+                return float(log_loss(y, shares, labels=labels, sample_weight=weights))
+            weighted = {} if weights is None else {"sample_weight": weights}
+            value = float(get_scorer(self.scorer_name)(predictions, np.zeros((len(predictions), 0)), y, **weighted))
+        except TypeError as error:
+            if weights is None:
+                raise
+            raise OptionError(
+                f"Metric {self.name!r} takes no weights ({error}). Choose another metric, or leave the weights out."
+            ) from error
         except ValueError as error:
             raise OptionError(f"Metric {self.name!r} cannot score these predictions: {error}") from error
         return value if self.direction == "maximize" else -value
@@ -114,14 +130,15 @@ class Metric:
         return -value if self.direction == "maximize" else value
 
 
-def resolve(name: str | None, task: TaskType) -> Metric:
+def resolve(name: str | None, task: TaskType, *, weighted: bool = False) -> Metric:
     """The metric of that name; None takes the task's default.
 
     Accepts scikit-learn's scorer names (``neg_log_loss``, ``roc_auc``) and short ones (``log_loss``,
     ``rmse``, ``mae``). For a multiclass task ``roc_auc`` means ``roc_auc_ovr``.
 
     Raises:
-        OptionError: scikit-learn has no such scorer, or it does not fit the task.
+        OptionError: scikit-learn has no such scorer, it does not fit the task, or it takes no weights and ``weighted``
+            asks for them.
     """
     from sklearn.metrics import get_scorer_names
 
@@ -139,6 +156,9 @@ def resolve(name: str | None, task: TaskType) -> Metric:
     metric = Metric(_natural(scorer), scorer)
     if not _fits(metric, task):
         raise OptionError(f"Metric {asked!r} does not fit a {task} task. Use one of: {_listed(task)}.")
+    if weighted:
+        y, values = _probe(task)
+        metric.score(stored(values, task), y, np.ones(len(y)))
     return metric
 
 

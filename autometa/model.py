@@ -35,6 +35,12 @@ from autometa.records import Config, TaskType
 FORMAT = 1
 
 
+class InvalidPredictionsError(RuntimeError):
+    """A pipeline predicted what cannot be used: NaN, infinity, the wrong shape."""
+
+    status = "invalid"
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One pipeline of a model and its share of the vote.
@@ -140,7 +146,10 @@ class Model:
         return self._blend(table)
 
     def _blend(self, table: pd.DataFrame) -> npt.NDArray[np.float64]:
-        X = self.schema.apply(table)
+        return self.raw_predictions(self.schema.apply(table))
+
+    def raw_predictions(self, X: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Predictions for X as ``schema.apply`` gives it: (n_rows, n_classes) probabilities, or (n_rows,) numbers."""
         n_classes = len(self.classes)
         if not len(X):
             return np.zeros((0, n_classes) if n_classes else 0)
@@ -211,21 +220,21 @@ def raw_predictions(pipeline: Any, X: pd.DataFrame, n_classes: int) -> npt.NDArr
     A class that the pipeline never saw in training gets probability 0.
     """
     if not n_classes:
-        return np.asarray(pipeline.predict(X), dtype=np.float64).reshape(len(X))
+        numbers = np.asarray(pipeline.predict(X), dtype=np.float64)
+        if numbers.size != len(X):
+            raise InvalidPredictionsError(f"{len(X)} rows must have as many predictions, but they have {numbers.size}")
+        return numbers.reshape(len(X))
     seen = np.asarray(pipeline.predict_proba(X), dtype=np.float64)
+    if seen.shape != (len(X), len(pipeline.classes_)):
+        raise InvalidPredictionsError(
+            f"probabilities must have the shape {(len(X), len(pipeline.classes_))}, one row per row and one column per "
+            f"class, but they have {seen.shape}"
+        )
     if seen.shape[1] == n_classes:
         return seen
     values = np.zeros((len(X), n_classes))
     values[:, np.asarray(pipeline.classes_, dtype=np.int64)] = seen
     return values
-
-
-def preload() -> None:
-    """Import what saving needs; worker servers do it once, since skops takes seconds to import."""
-    import safetensors.numpy
-    import skops.io
-
-    _ = safetensors.numpy, skops.io
 
 
 def save_pipeline(pipeline: Any, folder: Path) -> None:

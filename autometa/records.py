@@ -100,7 +100,8 @@ class TrialReport:
 
     Times are seconds since the search began. ``fold_scores`` are in the metric's natural unit; ``value``
     is their mean, or None where the trial did not finish. ``fit_seconds`` is time inside the candidate's
-    own fit and predict, so ``ended - started - fit_seconds`` is overhead.
+    own fit and predict, so ``ended - started - fit_seconds`` is overhead. ``records`` says for each split where a
+    learner stopped that its own time limit ended, so that the trial can be repeated exactly; empty if none did.
     """
 
     number: int
@@ -115,6 +116,7 @@ class TrialReport:
     fit_seconds: float = 0.0
     peak_memory_mb: float | None = None
     reason: str = ""
+    records: tuple[Mapping[str, int], ...] = ()
 
 
 NoteKind = Literal["info", "inferred", "warning", "limited", "skipped", "failed"]

@@ -5,7 +5,7 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from autometa.search._finish import versions
+from autometa.search._environment import versions
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 

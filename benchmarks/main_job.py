@@ -77,19 +77,19 @@ def cross_validated(out: Path, candidate: str, metric: str) -> float:
     """The default configuration of a candidate on the folds of a search."""
     from autometa import candidates, metrics
     from autometa.model import raw_predictions
-    from autometa.search._ensemble import fold_mean
     from autometa.search._evaluate import load
+    from autometa.search._splits import Splits
     from autometa.spaces import load_space
 
-    dataset, folds = load(str(out / "work" / "data"))
+    dataset, splits = load(str(out / "work" / "data")), Splits.load(out / "work" / "splits-0.npy")
     config = load_space("tabular", task=dataset.task).project({"candidate": candidate})
-    y = dataset.y.to_numpy()
-    values = np.zeros((len(y), dataset.n_classes) if dataset.n_classes else len(y))
-    for fold in np.unique(folds):
+    y, resolved, scores = dataset.y.to_numpy(), metrics.resolve(metric, dataset.task), []
+    for train, test in splits.pairs:
         pipeline = candidates.build(config, schema=dataset.schema, seed=0)
-        pipeline.fit(dataset.X[folds != fold], y[folds != fold])
-        values[folds == fold] = raw_predictions(pipeline, dataset.X[folds == fold], dataset.n_classes)
-    return fold_mean(values, y, folds, metric=metrics.resolve(metric, dataset.task), task=dataset.task)
+        pipeline.fit(dataset.X.iloc[train], y[train])
+        values = raw_predictions(pipeline, dataset.X.iloc[test], dataset.n_classes)
+        scores.append(resolved.score(metrics.stored(values, dataset.task), y[test]))
+    return float(np.mean(scores))
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from autometa.candidates._base import Candidate, candidate_entry, member_config
 from autometa.candidates._catboost import CatBoost
+from autometa.candidates._cost import FitCost
 from autometa.candidates._extra_trees import ExtraTrees
 from autometa.candidates._hist_gradient_boosting import HistGradientBoosting
 from autometa.candidates._k_nearest_neighbors import KNearestNeighbors
@@ -32,6 +33,7 @@ __all__ = [
     "Candidate",
     "CatBoost",
     "ExtraTrees",
+    "FitCost",
     "HistGradientBoosting",
     "KNearestNeighbors",
     "LightGBM",

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
+from autometa.candidates._cost import BY_EFFORT, FitCost
 from autometa.datasets import TableSchema
 from autometa.errors import InvalidConfigError, OptionError
 from autometa.records import TASK_TYPES, Config, ConfigValue, TaskType
@@ -37,6 +38,15 @@ class Candidate(ABC):
       or changed.
     - Nothing is printed and no warning is emitted. A solver that reaches its iteration limit keeps what it
       has: stopped early is a milder fit, and the fold's score judges it.
+    - ``fit(X, y, model__sample_weight=w)`` weighs rows where `takes_weights` says so, and raises where it does
+      not. Weights are relative: only their ratios matter. Those that are all the same are none; a row of
+      weight 0 might as well have any other target; a class whose rows all weigh 0 has no column. The
+      preparation is not weighted: medians, categories and target means come from all rows alike.
+    - A learner that can stop in time has a parameter ``time_limit``, seconds after which `fit` ends with what
+      it has, and then also ``replay`` and ``training_record_``. What such a fit gives depends on the speed of
+      the machine; ``training_record_``, a flat dict of integers that JSON can hold, says where the clock had a
+      say, and is empty where it had none. A fit with that record as ``replay`` looks at no clock, and does the
+      same again, to the bit on the same machine.
     - ``skops.io`` saves and loads it with nothing trusted beyond ``TRUSTED_TYPES``.
     - ``n_threads`` reaches every library that has a setting of its own; the others obey
       ``OMP_NUM_THREADS``, which the worker sets.
@@ -66,6 +76,9 @@ class Candidate(ABC):
     the quicker ones of its first configurations first.
     """
 
+    cost: ClassVar[FitCost | None] = None
+    """What `fit_seconds` goes by; None goes by `effort`."""
+
     plenty: ClassVar[Mapping[str, int | float]] = {}
     """Values beyond which a hyperparameter costs time and hardly helps; a warm start takes no more of it."""
 
@@ -81,6 +94,12 @@ class Candidate(ABC):
     native_categories: ClassVar[bool] = False
     """Whether the model itself splits categories into groups; where it does not, they become numbers."""
 
+    stops_in_time: ClassVar[bool] = False
+    """Whether the learner has a ``time_limit``: it then ends a fit early with what it has, instead of being killed."""
+
+    takes_weights: ClassVar[bool] = False
+    """Whether rows can be weighed; where they cannot, weights raise."""
+
     def space_for(self, task: TaskType | None) -> SearchSpace:
         """The hyperparameters that exist for a task, without prefix; None gives those of all tasks."""
         return _shipped_space(self.name, task)
@@ -93,6 +112,20 @@ class Candidate(ABC):
     def available(self) -> bool:
         """Whether the library that the candidate needs is installed. Imports nothing."""
         return self.requires is None or importlib.util.find_spec(self.requires) is not None
+
+    def fit_seconds(self, n_rows: int, n_columns: int, n_classes: int = 0) -> float:
+        """Expected seconds of one fit of a typical configuration, on one thread of a current processor.
+
+        With the preparation, and with the prediction of a quarter as many rows. Good to a factor of about three
+        for the defaults, which is enough to see what cannot end in time; `FitCost` has the formula,
+        ``docs/benchmarks/fit_cost.md`` the measurements.
+
+        Args:
+            n_rows: Rows to fit.
+            n_columns: Columns of the table, before preparation.
+            n_classes: Classes; 0 for a regression.
+        """
+        return (self.cost or BY_EFFORT[self.effort]).seconds(n_rows, n_columns, n_classes)
 
     def build(self, config: Config, *, schema: TableSchema, seed: int, n_threads: int = 1) -> Pipeline:
         """Make the unfitted pipeline of a configuration.
@@ -137,11 +170,13 @@ def _shipped_space(name: str, task: TaskType | None) -> SearchSpace:
 def candidate_entry(member: type[Candidate]) -> Entry[Candidate]:
     """The registry entry of a candidate class: the first line of its docstring, and its abilities as tags.
 
-    Tags: one per task type, ``native_missing``, ``native_categories``, and ``requires`` (empty if nothing).
+    Tags: one per task type, ``native_missing``, ``native_categories``, ``takes_weights``, and ``requires`` (empty if
+    nothing).
     """
     summary = (inspect.getdoc(member) or "").partition("\n")[0].removesuffix(".")
     tags: dict[str, str | bool] = {task: task in member.tasks for task in TASK_TYPES}
     tags |= {"native_missing": member.native_missing, "native_categories": member.native_categories}
+    tags["takes_weights"] = member.takes_weights
     tags["requires"] = member.requires or ""
     return Entry(member.name, member, summary, member.reference, tags)
 

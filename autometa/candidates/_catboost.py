@@ -10,7 +10,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from autometa.candidates._base import Candidate
+from autometa.candidates._cost import FitCost
 from autometa.candidates._prepare import coded
+from autometa.candidates._weights import Floats
 from autometa.candidates._wrapped import Wrapped, WrappedClassifier, WrappedRegressor
 from autometa.datasets import TableSchema
 from autometa.records import Config
@@ -25,8 +27,9 @@ class _CatBoosted(Wrapped):
     refuses a table in which no column varies; the mean, or the shares of the classes, stand in then.
     """
 
-    def _boost(self, model: Any, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> Any:
-        return model.fit(self._frame(X), y, cat_features=list(range(self.n_categorical)))
+    def _boost(self, model: Any, X: npt.NDArray[Any], y: npt.NDArray[Any], weights: Floats | None) -> Any:
+        categories = list(range(self.n_categorical))
+        return model.fit(self._frame(X), y, cat_features=categories, sample_weight=weights)
 
     def _frame(self, X: npt.NDArray[Any]) -> pd.DataFrame:
         # CatBoost takes category codes as integers only, so they cannot share an array with numbers.
@@ -43,12 +46,12 @@ class _CatBoosted(Wrapped):
 class CatBoostedClassifier(WrappedClassifier, _CatBoosted):
     """CatBoost's `CatBoostClassifier`."""
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         from catboost import CatBoostClassifier
 
         if not _varies(X):
-            return DummyClassifier().fit(X, y)
-        return self._boost(CatBoostClassifier(**self.settings), X, y)
+            return DummyClassifier().fit(X, y, weights)
+        return self._boost(CatBoostClassifier(**self.settings), X, y, weights)
 
     def _probabilities(self, X: Any) -> npt.NDArray[Any]:
         return np.asarray(self.model_.predict_proba(self._frame(X), **self._threads))
@@ -57,12 +60,12 @@ class CatBoostedClassifier(WrappedClassifier, _CatBoosted):
 class CatBoostedRegressor(WrappedRegressor, _CatBoosted):
     """CatBoost's `CatBoostRegressor`."""
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         from catboost import CatBoostRegressor
 
         if not _varies(X) or np.ptp(y) == 0:
-            return DummyRegressor().fit(X, y)
-        return self._boost(CatBoostRegressor(**self.settings), X, y)
+            return DummyRegressor().fit(X, y, weights)
+        return self._boost(CatBoostRegressor(**self.settings), X, y, weights)
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Predictions for (n, d) X, of shape (n,)."""
@@ -81,6 +84,8 @@ class CatBoost(Candidate):
     name: ClassVar[str] = "catboost"
     effort: ClassVar[int] = 3
     reference: ClassVar[str] = "Prokhorenkova et al. (2018), CatBoost, NeurIPS"
+    cost: ClassVar[FitCost | None] = FitCost(start=0.16, scale=0.055, rows=0.99, columns=0.76, classes=1.47)
+    takes_weights: ClassVar[bool] = True
     requires: ClassVar[str | None] = "catboost"
     extra: ClassVar[str | None] = "boosting"
     native_missing: ClassVar[bool] = True

@@ -1,14 +1,45 @@
 """What random forests and extremely randomised trees share."""
 
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+from sklearn import ensemble
 from sklearn.compose import ColumnTransformer
 
 from autometa.candidates._prepare import coded
+from autometa.candidates._weights import require_two_classes, weighted_rows
 from autometa.datasets import TableSchema
 from autometa.records import Config
 
 _MISSING, _UNKNOWN = -1, -2
+
+
+class _Weighted:
+    """A forest from which rows of weight 0 are kept: scikit-learn's would count them as rows of a leaf."""
+
+    def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Grow the forest on (n, d) X and (n,) y; `weighted_rows` says what weights mean."""
+        X, y, weights = weighted_rows(X, np.asarray(y), sample_weight)
+        if isinstance(self, ensemble.RandomForestClassifier | ensemble.ExtraTreesClassifier):
+            require_two_classes(y, sample_weight)
+        return super().fit(X, y, weights)  # type: ignore[misc,no-any-return]
+
+
+class WeightedRandomForestClassifier(_Weighted, ensemble.RandomForestClassifier):  # type: ignore[misc]
+    """scikit-learn's, without rows of weight 0."""
+
+
+class WeightedRandomForestRegressor(_Weighted, ensemble.RandomForestRegressor):  # type: ignore[misc]
+    """scikit-learn's, without rows of weight 0."""
+
+
+class WeightedExtraTreesClassifier(_Weighted, ensemble.ExtraTreesClassifier):  # type: ignore[misc]
+    """scikit-learn's, without rows of weight 0."""
+
+
+class WeightedExtraTreesRegressor(_Weighted, ensemble.ExtraTreesRegressor):  # type: ignore[misc]
+    """scikit-learn's, without rows of weight 0."""
 
 
 def prepare_trees(schema: TableSchema, *, seed: int) -> ColumnTransformer:

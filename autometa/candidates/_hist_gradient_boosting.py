@@ -9,7 +9,9 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 
 from autometa.candidates._base import Candidate
+from autometa.candidates._cost import FitCost
 from autometa.candidates._prepare import coded
+from autometa.candidates._weights import Floats
 from autometa.candidates._wrapped import WrappedClassifier, WrappedRegressor
 from autometa.datasets import TableSchema
 from autometa.records import Config
@@ -24,19 +26,19 @@ class HistogramClassifier(WrappedClassifier):
     or the tenth has fewer rows than there are classes, there is none to hold out and no early stopping.
     """
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         counts = np.bincount(y)
         divisible = counts.min() >= 2 and y.size * _HELD_OUT >= counts.size
         stopping = bool(self.settings["early_stopping"] and divisible)
         settings = {**self.settings, "early_stopping": stopping, "validation_fraction": _HELD_OUT}
-        return ensemble.HistGradientBoostingClassifier(**settings).fit(_observed(X), y)
+        return ensemble.HistGradientBoostingClassifier(**settings).fit(_observed(X), y, weights)
 
 
 class HistogramRegressor(WrappedRegressor):
     """scikit-learn's `HistGradientBoostingRegressor`."""
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
-        return ensemble.HistGradientBoostingRegressor(**self.settings).fit(_observed(X), y)
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
+        return ensemble.HistGradientBoostingRegressor(**self.settings).fit(_observed(X), y, weights)
 
 
 def _observed(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -53,6 +55,8 @@ class HistGradientBoosting(Candidate):
 
     name: ClassVar[str] = "hist_gradient_boosting"
     reference: ClassVar[str] = "Friedman (2001), Greedy function approximation, Annals of Statistics 29"
+    cost: ClassVar[FitCost | None] = FitCost(start=0.13, scale=0.021, rows=0.94, columns=0.76, classes=1.23)
+    takes_weights: ClassVar[bool] = True
     native_missing: ClassVar[bool] = True
 
     def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:

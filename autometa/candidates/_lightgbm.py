@@ -7,7 +7,9 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 
 from autometa.candidates._base import Candidate
+from autometa.candidates._cost import FitCost
 from autometa.candidates._prepare import coded
+from autometa.candidates._weights import Floats
 from autometa.candidates._wrapped import WrappedClassifier, WrappedRegressor
 from autometa.datasets import TableSchema
 from autometa.records import Config
@@ -16,19 +18,21 @@ from autometa.records import Config
 class LightGBMClassifier(WrappedClassifier):
     """LightGBM's `LGBMClassifier`, told which columns are categories."""
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         from lightgbm import LGBMClassifier
 
-        return LGBMClassifier(**self.settings).fit(X, y, categorical_feature=list(range(self.n_categorical)))
+        categories = list(range(self.n_categorical))
+        return LGBMClassifier(**self.settings).fit(X, y, weights, categorical_feature=categories)
 
 
 class LightGBMRegressor(WrappedRegressor):
     """LightGBM's `LGBMRegressor`, told which columns are categories."""
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         from lightgbm import LGBMRegressor
 
-        return LGBMRegressor(**self.settings).fit(X, y, categorical_feature=list(range(self.n_categorical)))
+        categories = list(range(self.n_categorical))
+        return LGBMRegressor(**self.settings).fit(X, y, weights, categorical_feature=categories)
 
 
 class LightGBM(Candidate):
@@ -37,6 +41,8 @@ class LightGBM(Candidate):
     name: ClassVar[str] = "lightgbm"
     effort: ClassVar[int] = 1
     reference: ClassVar[str] = "Ke et al. (2017), LightGBM, NeurIPS"
+    cost: ClassVar[FitCost | None] = FitCost(start=0.025, scale=0.047, rows=0.75, columns=0.71, classes=1.3)
+    takes_weights: ClassVar[bool] = True
     native_missing: ClassVar[bool] = True
     native_categories: ClassVar[bool] = True
 

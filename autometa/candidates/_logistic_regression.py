@@ -9,7 +9,9 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 
 from autometa.candidates._base import Candidate
+from autometa.candidates._cost import FitCost
 from autometa.candidates._prepare import scaled
+from autometa.candidates._weights import Floats
 from autometa.candidates._wrapped import WrappedClassifier
 from autometa.datasets import TableSchema
 from autometa.records import Config, TaskType
@@ -25,7 +27,7 @@ class LogisticClassifier(WrappedClassifier):
     beyond; SAGA (Defazio et al., 2014) wherever there is an l1 part, to a tolerance of 1e-3.
     """
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         n_weights = X.shape[1] * np.unique(y).size
         if self.settings["l1_ratio"] > 0:
             solver = {"solver": "saga", "tol": 1e-3, "max_iter": 300}
@@ -33,7 +35,7 @@ class LogisticClassifier(WrappedClassifier):
             solver = {"solver": "newton-cholesky", "max_iter": 50}
         else:
             solver = {"solver": "lbfgs", "max_iter": 300}
-        return linear_model.LogisticRegression(**self.settings, **solver).fit(X, y)
+        return linear_model.LogisticRegression(**self.settings, **solver).fit(X, y, sample_weight=weights)
 
 
 class LogisticRegression(Candidate):
@@ -42,6 +44,8 @@ class LogisticRegression(Candidate):
     name: ClassVar[str] = "logistic_regression"
     effort: ClassVar[int] = 1
     reference: ClassVar[str] = "Hastie, Tibshirani, Friedman (2009), The Elements of Statistical Learning, section 4.4"
+    cost: ClassVar[FitCost | None] = FitCost(start=0.043, scale=0.0074, rows=1.22, columns=0.93, classes=0.9)
+    takes_weights: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskType]] = frozenset(("binary", "multiclass"))
 
     def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:

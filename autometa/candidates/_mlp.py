@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 
 from autometa.candidates._base import Candidate
+from autometa.candidates._cost import FitCost
 from autometa.candidates._mlp_estimator import MLPClassifier, MLPRegressor
 from autometa.candidates._prepare import coded
 from autometa.datasets import TableSchema
@@ -24,6 +25,9 @@ class MLP(Candidate):
 
     name: ClassVar[str] = "mlp"
     reference: ClassVar[str] = "Holzmüller et al. (2024), RealMLP; Gorishniy et al. (2025), TabM"
+    cost: ClassVar[FitCost | None] = FitCost(start=0.00091, scale=2.5, rows=1.06, columns=0.25, classes=0.0)
+    stops_in_time: ClassVar[bool] = True
+    takes_weights: ClassVar[bool] = True
     effort: ClassVar[int] = 3
     native_missing: ClassVar[bool] = True
     native_categories: ClassVar[bool] = True

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from autometa.candidates._mlp_inputs import InputPlan, holdout_split
+from autometa.candidates._mlp_timer import Timer
 from autometa.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         validation_fraction: float = 0.15,
         refit_below: int = 10_000,
         time_limit: float | None = None,
+        replay: dict[str, int] | None = None,
         device: str = "auto",
         mixed_precision: bool = False,
         n_threads: int | None = None,
@@ -96,6 +98,7 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         self.validation_fraction = validation_fraction
         self.refit_below = refit_below
         self.time_limit = time_limit
+        self.replay = replay
         self.device = device
         self.mixed_precision = mixed_precision
         self.n_threads = n_threads
@@ -145,7 +148,9 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    def _fit_net(self, X: Floats, y: npt.NDArray[Any], n_outputs: int, started: float) -> None:
+    def _fit_net(
+        self, X: Floats, y: npt.NDArray[Any], weights: Floats | None, *, n_outputs: int, started: float
+    ) -> None:
         """Fit on codes (int64) or standardised values (float64) ``y``; sets every fitted attribute."""
         import torch
 
@@ -154,15 +159,16 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
 
         rng = np.random.default_rng(self._seed())
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
+        options = self._options(started)
         self._keep_plan(InputPlan.learn(X, self.n_categorical))
         self.net_spec_ = asdict(self._spec(n_outputs))
         device = self._device()
         split = holdout_split(y, self.validation_fraction, rng)
         with _threads(self.n_threads):
             net = TabularNet(NetSpec(**self.net_spec_), generator).to(device)
-            rows = self._rows(X, y, device)
+            rows = self._rows(X, y, device, weights)
             train_on, validate_on = (torch.from_numpy(index).to(device) for index in split)
-            outcome = fit(net, rows, (train_on, validate_on), self._options(started), generator)
+            outcome = fit(net, rows, (train_on, validate_on), options, generator)
         self.weights_ = {name: value.cpu().numpy() for name, value in net.state_dict().items()}
         self.temperature_ = outcome.temperature
         self.validation_losses_ = list(outcome.history.losses)
@@ -170,6 +176,7 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         self.n_epochs_ = len(outcome.history.losses)
         self.out_of_time_ = outcome.history.out_of_time
         self.refitted_ = outcome.refitted
+        self.training_record_ = options.timer.record
         self._net = net.requires_grad_(False)
 
     def _predict_mean(self, X: Any, dtype: type[np.generic]) -> Floats:
@@ -205,14 +212,16 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
     def _plan(self) -> InputPlan:
         return InputPlan(**self.input_plan_)
 
-    def _rows(self, X: Floats, y: npt.NDArray[Any], device: "torch.device") -> "Rows":
+    def _rows(self, X: Floats, y: npt.NDArray[Any], device: "torch.device", weights: Floats | None = None) -> "Rows":
         import torch
 
         from autometa.candidates._mlp_train import Rows
 
         inputs = self._plan().apply(X)
         target = y.astype(np.float32) if y.dtype.kind == "f" else y
-        arrays = (inputs.numeric, inputs.flags, inputs.codes, target)
+        arrays = [inputs.numeric, inputs.flags, inputs.codes, target]
+        if weights is not None:
+            arrays.append(weights)
         return Rows(*(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays))
 
     def _spec(self, n_outputs: int) -> "NetSpec":
@@ -244,8 +253,7 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
             max_epochs=self.max_epochs,
             patience=self.patience,
             label_smoothing=getattr(self, "label_smoothing", 0.0),
-            started=started,
-            time_limit=self.time_limit,
+            timer=Timer(started, self.time_limit, self.replay),
             mixed_precision=self.mixed_precision and self._device().type == "cuda",
             refit_below=self.refit_below,
         )

@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from autometa.candidates._mlp_base import Floats, NumericEmbedding, TabularMLP
+from autometa.candidates._weights import require_two_classes, weighted_rows
 
 
 class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
@@ -42,6 +43,8 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
             best; 0 never does that.
         time_limit: Seconds after which `fit` stops training, with the best weights so far. The result then
             depends on the machine's speed.
+        replay: The ``training_record_`` of an earlier fit with the same data and parameters: this one does the
+            same without a clock, to the bit on the same machine, and ``time_limit`` does not matter.
         device: ``auto`` (CUDA if there is any, else the CPU), or one by torch's name.
         mixed_precision: Train in bfloat16; on CUDA only.
         n_threads: Threads of torch in `fit` and `predict`; None leaves torch's own setting.
@@ -56,6 +59,8 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
         n_epochs_: Epochs that were begun, apart from those of the second training.
         out_of_time_: Whether the time limit ended training before early stopping did.
         refitted_: Whether the weights come from a second training on all rows.
+        training_record_: Where the clock had a say: the step (from 0) of the first or the second training at which
+            each 32nd of the time limit was over, as a dict for JSON. Empty where the limit changed nothing.
         temperature_: What class scores are divided by, so that probabilities suit the held-out rows.
     """
 
@@ -79,6 +84,7 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
         validation_fraction: float = 0.15,
         refit_below: int = 10_000,
         time_limit: float | None = None,
+        replay: dict[str, int] | None = None,
         device: str = "auto",
         mixed_precision: bool = False,
         n_threads: int | None = None,
@@ -103,6 +109,7 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
             validation_fraction=validation_fraction,
             refit_below=refit_below,
             time_limit=time_limit,
+            replay=replay,
             device=device,
             mixed_precision=mixed_precision,
             n_threads=n_threads,
@@ -110,18 +117,24 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
         )
         self.label_smoothing = label_smoothing
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Fit on (n, d) rows and n labels.
 
+        ``sample_weight`` are n relative weights: of the loss in training, of the loss on the held-out rows, and of
+        these in the temperature. Rows of weight 0 are left out, and with them a class that has no others.
+
         Raises:
-            OptionError: A parameter lies outside its range, or the device is not there.
+            OptionError: A parameter lies outside its range, the device is not there, or the weights are not n
+                numbers of 0 or more, some of them positive in two classes.
         """
         started = time.monotonic()
         rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(labels)
         self._check_options(rows.shape[1])
+        rows, labels, weights = weighted_rows(rows, labels, sample_weight)
+        require_two_classes(labels, sample_weight)
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        self._fit_net(rows, codes, len(self.classes_), started)
+        self._fit_net(rows, codes, weights, n_outputs=len(self.classes_), started=started)
         return self
 
     def predict_proba(self, X: npt.ArrayLike) -> Floats:
@@ -147,22 +160,25 @@ class MLPRegressor(RegressorMixin, TabularMLP):  # type: ignore[misc]
         n_epochs_: Epochs that were begun, apart from those of the second training.
         out_of_time_: Whether the time limit ended training before early stopping did.
         refitted_: Whether the weights come from a second training on all rows.
+        training_record_: Where the clock had a say; see `MLPClassifier`.
     """
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Fit on (n, d) rows and n numbers.
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Fit on (n, d) rows and n numbers; `MLPClassifier.fit` says what ``sample_weight`` does.
 
         Raises:
-            OptionError: A parameter lies outside its range, or the device is not there.
+            OptionError: A parameter lies outside its range, the device is not there, or the weights are not n
+                numbers of 0 or more, some of them positive.
         """
         started = time.monotonic()
         rows, values = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True)
         self._check_options(rows.shape[1])
-        target = np.asarray(values, dtype=np.float64)
+        rows, target, weights = weighted_rows(rows, np.asarray(values, dtype=np.float64), sample_weight)
         self.target_range_ = (float(target.min()), float(target.max()))
         self.target_mean_, spread = float(target.mean()), float(target.std())
         self.target_scale_ = spread if spread > 0 else 1.0
-        self._fit_net(rows, (target - self.target_mean_) / self.target_scale_, 1, started)
+        scaled = (target - self.target_mean_) / self.target_scale_
+        self._fit_net(rows, scaled, weights, n_outputs=1, started=started)
         return self
 
     def predict(self, X: npt.ArrayLike) -> Floats:

@@ -4,9 +4,8 @@ No data loader: the rows lie on the device, and an epoch is one permutation cut 
 """
 
 import math
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
@@ -15,6 +14,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from autometa.candidates._mlp_net import TabularNet
+from autometa.candidates._mlp_timer import Timer
 
 Weights = dict[str, Tensor]
 
@@ -29,33 +29,44 @@ _EMBEDDING_FACTOR = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows on a device: the inputs of `TabularNet.forward`, and ``y`` as int64 codes or floats."""
+    """Rows on a device: the inputs of `TabularNet.forward`, and ``y`` as int64 codes or floats.
+
+    ``weights`` are float64 and positive; None weighs all rows alike.
+    """
 
     numeric: Tensor
     flags: Tensor
     codes: Tensor
     y: Tensor
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, index: Tensor) -> "Rows":
         """The rows at ``index``, in that order."""
-        return Rows(self.numeric[index], self.flags[index], self.codes[index], self.y[index])
+        return Rows(*(column[index] for column in self._columns))
 
     def parts(self, n_parts: int) -> Iterator["Rows"]:
         """Cut into ``n_parts`` slices whose sizes differ by one row at most."""
+        return (Rows(*part) for part in zip(*(c.tensor_split(n_parts) for c in self._columns), strict=True))
+
+    def even(self) -> "Rows":
+        """The same rows with weights that average 1."""
+        return self if self.weights is None else replace(self, weights=self.weights / self.weights.mean())
+
+    @property
+    def _columns(self) -> tuple[Tensor, ...]:
         columns = (self.numeric, self.flags, self.codes, self.y)
-        return (Rows(*part) for part in zip(*(c.tensor_split(n_parts) for c in columns), strict=True))
+        return columns if self.weights is None else (*columns, self.weights)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to train.
 
-    ``started`` is the `time.monotonic` time from which ``time_limit`` counts, in seconds; None trains to
-    the end. ``mixed_precision`` runs the forward pass in bfloat16. Tables with fewer than ``refit_below``
-    rows are trained once more on all of them.
+    ``timer`` says when to stop, and is good for one training. ``mixed_precision`` runs the forward pass in
+    bfloat16. Tables with fewer than ``refit_below`` rows are trained once more on all of them.
     """
 
     learning_rate: float
@@ -64,8 +75,7 @@ class Options:
     max_epochs: int
     patience: int
     label_smoothing: float
-    started: float
-    time_limit: float | None
+    timer: Timer
     mixed_precision: bool
     refit_below: int
 
@@ -88,17 +98,22 @@ class Outcome:
     refitted: bool
 
 
-def members_loss(outputs: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+def members_loss(outputs: Tensor, y: Tensor, label_smoothing: float = 0.0, *, weights: Tensor | None = None) -> Tensor:
     """Mean over members of each member's own loss: cross-entropy for codes, squared error for floats.
 
     Each member learns as if alone, and only predictions are averaged (TabM, sec. 3.3). ``outputs`` is
     (ensemble_size, n_rows, n_outputs), ``y`` (n_rows,). Smoothing mixes the label with the uniform
-    distribution, at that weight (Szegedy et al., 2016).
+    distribution, at that weight (Szegedy et al., 2016). ``weights`` (n_rows,) multiply the rows' losses; over all
+    rows they average 1, but need not do so in a batch.
     """
     n_members = outputs.shape[0]
+    reduction = "mean" if weights is None else "none"
     if y.is_floating_point():
-        return F.mse_loss(outputs.squeeze(-1), y.expand(n_members, -1))
-    return F.cross_entropy(outputs.flatten(0, 1), y.repeat(n_members), label_smoothing=label_smoothing)
+        losses = F.mse_loss(outputs.squeeze(-1), y.expand(n_members, -1), reduction=reduction)
+    else:
+        labels = y.repeat(n_members)
+        losses = F.cross_entropy(outputs.flatten(0, 1), labels, label_smoothing=label_smoothing, reduction=reduction)
+    return losses if weights is None else (losses.view(n_members, -1) * weights.to(losses.dtype)).mean()
 
 
 def predict(net: TabularNet, rows: Rows, temperature: float = 1.0) -> Tensor:
@@ -121,11 +136,22 @@ def _outputs(net: TabularNet, rows: Rows) -> Tensor:
 
 
 def validation_loss(net: TabularNet, rows: Rows) -> float:
-    """Log-loss or mean squared error of the ensemble's mean prediction."""
+    """Log-loss or mean squared error of the ensemble's mean prediction; weights of the rows average 1."""
     predicted = predict(net, rows)
-    if rows.y.is_floating_point():
+    if not rows.y.is_floating_point():
+        return float(_log_loss(predicted, rows))
+    if rows.weights is None:
         return float(F.mse_loss(predicted, rows.y.double()))
-    return float(F.nll_loss(predicted.clamp_min(_LEAST).log(), rows.y))
+    return float((rows.weights * (predicted - rows.y.double()).square()).mean())
+
+
+def _log_loss(predicted: Tensor, rows: Rows, reduction: str = "mean") -> Tensor:
+    """Log-loss of (n_rows, n_classes) probabilities, its mean or its sum."""
+    log = predicted.clamp_min(_LEAST).log()
+    if rows.weights is None:
+        return F.nll_loss(log, rows.y, reduction=reduction)
+    losses = rows.weights * F.nll_loss(log, rows.y, reduction="none")
+    return losses.sum() if reduction == "sum" else losses.mean()
 
 
 def fit_temperature(net: TabularNet, held_out: Rows) -> float:
@@ -141,8 +167,7 @@ def fit_temperature(net: TabularNet, held_out: Rows) -> float:
 
     def loss(log_temperature: float) -> float:
         mean = (outputs / math.exp(log_temperature)).softmax(-1).mean(0)
-        fit = F.nll_loss(mean.clamp_min(_LEAST).log(), held_out.y, reduction="sum")
-        return float(fit) + 0.5 * (log_temperature / _TEMPERATURE_SPREAD) ** 2
+        return float(_log_loss(mean, held_out, "sum")) + 0.5 * (log_temperature / _TEMPERATURE_SPREAD) ** 2
 
     found = minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded", options={"xatol": 1e-3})
     return math.exp(float(found.x))
@@ -159,8 +184,8 @@ def fit(
     CPU one, it shuffles the rows and seeds the dropout masks.
     """
     initial = _snapshot(net)
-    held_out = rows.take(split[1])
-    history = train(net, rows.take(split[0]), held_out, options, generator)
+    held_out = rows.take(split[1]).even()
+    history = train(net, rows.take(split[0]).even(), held_out, options, generator)
     temperature = fit_temperature(net, held_out)
     spared = len(split[0]) + len(split[1]) == len(rows)
     wanted = spared and len(rows) < options.refit_below and history.best_epoch > 0 and not history.out_of_time
@@ -177,7 +202,7 @@ def train(net: TabularNet, rows: Rows, held_out: Rows, options: Options, generat
     """
     best = _Best(net)
     out_of_time = False
-    for out_of_time in _epochs(net, rows, options, generator):
+    for out_of_time in _epochs(net, rows, "training", options, generator):
         best.offer(net, validation_loss(net, held_out))
         if out_of_time or best.age >= options.patience:
             break
@@ -191,14 +216,14 @@ def _refit(
     """Train anew for ``n_epochs``; out of time, put the weights back and say False."""
     first = _snapshot(net)
     net.load_state_dict(initial)
-    for out_of_time in islice(_epochs(net, rows, options, generator), n_epochs):
+    for out_of_time in islice(_epochs(net, rows, "refit", options, generator), n_epochs):
         if out_of_time:
             net.load_state_dict(first)
             return False
     return True
 
 
-def _epochs(net: TabularNet, rows: Rows, options: Options, generator: torch.Generator) -> Iterator[bool]:
+def _epochs(net: TabularNet, rows: Rows, phase: str, options: Options, generator: torch.Generator) -> Iterator[bool]:
     """Run an epoch per item, ``max_epochs`` at most; the item says whether the time is spent."""
     device = rows.y.device
     masks = torch.Generator(device).manual_seed(int(torch.randint(1 << 62, (), generator=generator)))
@@ -207,7 +232,8 @@ def _epochs(net: TabularNet, rows: Rows, options: Options, generator: torch.Gene
     for epoch in range(options.max_epochs):
         shuffled = rows.take(torch.randperm(len(rows), generator=generator).to(device))
         for i, batch in enumerate(shuffled.parts(n_batches)):
-            progress, out_of_time = _progress((epoch + i / n_batches) / options.max_epochs, options)
+            share_of_epochs = (epoch + i / n_batches) / options.max_epochs
+            progress, out_of_time = options.timer.progress(phase, epoch * n_batches + i, share_of_epochs)
             if out_of_time:
                 yield True
                 return
@@ -255,14 +281,6 @@ def _optimizer(net: TabularNet, options: Options) -> torch.optim.AdamW:
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=options.learning_rate, fused=True)
 
 
-def _progress(share_of_epochs: float, options: Options) -> tuple[float, bool]:
-    """How much of the training is over, in [0, 1], and whether its time is."""
-    if options.time_limit is None:
-        return share_of_epochs, False
-    share_of_time = (time.monotonic() - options.started) / options.time_limit
-    return min(1.0, max(share_of_epochs, share_of_time)), share_of_time >= 1.0
-
-
 def _cosine(progress: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * progress))
 
@@ -279,7 +297,7 @@ def _step(
         group["lr"] = options.learning_rate * group["factor"] * anneal
     with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=options.mixed_precision):
         outputs = net(batch.numeric, batch.flags, batch.codes, generator=masks)
-        loss = members_loss(outputs.float(), batch.y, options.label_smoothing)
+        loss = members_loss(outputs.float(), batch.y, options.label_smoothing, weights=batch.weights)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()

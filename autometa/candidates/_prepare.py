@@ -30,6 +30,7 @@ from sklearn.preprocessing import (
 )
 
 from autometa.candidates._transformers import (
+    CategoryCodes,
     DatetimeParts,
     Finite,
     ManyCategories,
@@ -87,8 +88,8 @@ def scaled(
     if dates := schema.names("datetime"):
         steps.append(("datetime", make_pipeline(DatetimeParts(), _scaled_numbers(scaling, seed, dtype)), dates))
     if names := schema.names("categorical"):
-        steps.append(("categorical", _one_hot(dtype), names))
-        means = make_pipeline(_target_means(seed), StandardScaler(), Finite(dtype))
+        steps.append(("categorical", make_pipeline(CategoryCodes(), _one_hot(dtype)), names))
+        means = make_pipeline(CategoryCodes(), _target_means(seed), StandardScaler(), Finite(dtype))
         steps.append(("means", means, ManyCategories(names, MAX_CATEGORIES)))
     steps += _texts(schema, seed, dtype)
     return ColumnTransformer(steps, sparse_threshold=_SPARSE_BELOW if sparse else 0.0)
@@ -130,13 +131,13 @@ def coded(
             max_categories=max_categories,
             dtype=np.dtype(dtype).type,
         )
-        steps.append(("categorical", codes, names))
+        steps.append(("categorical", make_pipeline(CategoryCodes(), codes), names))
     if numeric := schema.names("numeric"):
         steps.append(("numeric", Finite(dtype), numeric))
     if dates := schema.names("datetime"):
         steps.append(("datetime", make_pipeline(DatetimeParts(), Finite(dtype)), dates))
     if names and max_categories is not None:
-        means = make_pipeline(_target_means(seed), Finite(dtype))
+        means = make_pipeline(CategoryCodes(), _target_means(seed), Finite(dtype))
         ordered = always_means and len(schema.classes) <= _MEANS_UP_TO_CLASSES
         steps.append(("means", means, ManyCategories(names, 2 if ordered else max_categories)))
     steps += _texts(schema, seed, dtype)
@@ -148,6 +149,8 @@ def _scaled_numbers(scaling: str, seed: int, dtype: Dtype, *then: BaseEstimator)
     steps = [Finite("float64"), fill, scaler(scaling, seed=seed)]
     for step in then:
         steps += [step, scaler(scaling, seed=seed)]
+    if then:  # the square of a number far beyond those in `fit` may be none
+        return make_pipeline(*steps, Finite(dtype), SimpleImputer(strategy="constant", fill_value=0.0))
     return make_pipeline(*steps, Finite(dtype))
 
 

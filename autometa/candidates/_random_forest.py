@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from sklearn import ensemble
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 
 from autometa.candidates._base import Candidate
-from autometa.candidates._forest import forest_settings, prepare_trees
+from autometa.candidates._cost import FitCost
+from autometa.candidates._forest import (
+    WeightedRandomForestClassifier,
+    WeightedRandomForestRegressor,
+    forest_settings,
+    prepare_trees,
+)
 from autometa.datasets import TableSchema
 from autometa.records import Config
 
@@ -18,6 +23,8 @@ class RandomForest(Candidate):
 
     name: ClassVar[str] = "random_forest"
     reference: ClassVar[str] = "Breiman (2001), Random forests, Machine Learning 45"
+    cost: ClassVar[FitCost | None] = FitCost(start=0.15, scale=0.46, rows=1.12, columns=0.48, classes=0.61)
+    takes_weights: ClassVar[bool] = True
     native_missing: ClassVar[bool] = True
     plenty: ClassVar[Mapping[str, int | float]] = {"n_estimators": 200}
 
@@ -29,5 +36,5 @@ class RandomForest(Candidate):
         """scikit-learn's forest."""
         settings = forest_settings(config, schema=schema, seed=seed, n_threads=n_threads)
         if schema.task == "regression":
-            return ensemble.RandomForestRegressor(**settings)
-        return ensemble.RandomForestClassifier(**settings)
+            return WeightedRandomForestRegressor(**settings)
+        return WeightedRandomForestClassifier(**settings)

@@ -10,8 +10,10 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 
 from autometa.candidates._base import Candidate
+from autometa.candidates._cost import FitCost
 from autometa.candidates._prepare import scaled
 from autometa.candidates._transformers import QuantileNormalizer
+from autometa.candidates._weights import Floats
 from autometa.candidates._wrapped import WrappedRegressor
 from autometa.datasets import TableSchema
 from autometa.records import Config, TaskType
@@ -27,7 +29,7 @@ class RidgeRegressor(WrappedRegressor):
         self.normal_scores = normal_scores
         self.random_state = random_state
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         model = linear_model.Ridge(**self.settings)
         if self.normal_scores:
             scores = QuantileNormalizer(output_distribution="normal", random_state=self.random_state)
@@ -35,7 +37,7 @@ class RidgeRegressor(WrappedRegressor):
         with warnings.catch_warnings():
             # A tiny penalty on collinear columns: ill-conditioned on purpose, and the fold's score judges it.
             warnings.simplefilter("ignore", LinAlgWarning)
-            return model.fit(X, y)
+            return model.fit(X, y, sample_weight=weights)
 
 
 class Ridge(Candidate):
@@ -44,6 +46,8 @@ class Ridge(Candidate):
     name: ClassVar[str] = "ridge"
     effort: ClassVar[int] = 1
     reference: ClassVar[str] = "Hoerl, Kennard (1970), Ridge regression, Technometrics 12"
+    cost: ClassVar[FitCost | None] = FitCost(start=0.022, scale=0.0064, rows=1.09, columns=1.01, classes=0.0)
+    takes_weights: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskType]] = frozenset(("regression",))
 
     def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:

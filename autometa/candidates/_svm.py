@@ -12,7 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
 from autometa.candidates._base import Candidate
+from autometa.candidates._cost import FitCost
 from autometa.candidates._prepare import scaled
+from autometa.candidates._weights import Floats
 from autometa.candidates._wrapped import WrappedClassifier, WrappedRegressor
 from autometa.datasets import TableSchema
 from autometa.records import Config
@@ -29,24 +31,24 @@ class SupportVectorClassifier(WrappedClassifier):
     makes it too sure of itself.
     """
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         n_folds = min(_FOLDS, int(np.bincount(y).min()))
         rows = np.arange(y.size)
         folds: Any = [(rows, rows)]
         if n_folds >= 2:
             folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.settings["random_state"])
-        return CalibratedClassifierCV(SVC(**self.settings), cv=folds, ensemble=False).fit(X, y)
+        return CalibratedClassifierCV(SVC(**self.settings), cv=folds, ensemble=False).fit(X, y, sample_weight=weights)
 
 
 class SupportVectorRegressor(WrappedRegressor):
     """scikit-learn's `SVR` on the standardised target, so that C and epsilon mean the same everywhere."""
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         machine = TransformedTargetRegressor(SVR(**self.settings), transformer=StandardScaler())
         # SVR has no random_state, yet draws a number that it never uses from the global one.
         state = np.random.get_state()
         try:
-            return machine.fit(X, y)
+            return machine.fit(X, y, sample_weight=weights)
         finally:
             np.random.set_state(state)
 
@@ -57,6 +59,8 @@ class SVM(Candidate):
     name: ClassVar[str] = "svm"
     effort: ClassVar[int] = 3
     reference: ClassVar[str] = "Cortes, Vapnik (1995), Support-vector networks, Machine Learning 20"
+    cost: ClassVar[FitCost | None] = FitCost(start=0.00091, scale=0.11, rows=1.87, columns=0.75, classes=0.63)
+    takes_weights: ClassVar[bool] = True
 
     def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:
         """Scaled numbers and one-hot categories."""

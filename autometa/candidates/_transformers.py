@@ -19,7 +19,7 @@ from sklearn.preprocessing import QuantileTransformer
 Array = npt.NDArray[np.floating[Any]]
 
 _LARGEST = 1e30
-_DAY = np.timedelta64(1, "D")
+_DAY = 86_400 * 10**6  # in microseconds
 
 
 class Finite(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -39,6 +39,32 @@ class Finite(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ig
         return np.where(np.abs(values) < _LARGEST, values, np.nan).astype(self.dtype)
 
 
+class CategoryCodes(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Categories as numbers 0, 1, ... in alphabetical order; NaN where missing, -1 where not there in `fit`.
+
+    scikit-learn's encoders come to the same with these numbers as with texts, which they count one by one in Python:
+    half of the time that it took to prepare a table for trees.
+    """
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
+        """Learn the categories of each column of (n, d) texts."""
+        self.n_features_in_ = X.shape[1]
+        self.categories_ = [np.sort(X.iloc[:, j].dropna().unique().astype(object)) for j in range(X.shape[1])]
+        return self
+
+    def transform(self, X: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """(n, d) texts to (n, d) numbers."""
+        columns = (X.iloc[:, j] for j in range(X.shape[1]))
+        codes = [self._codes(column, known) for column, known in zip(columns, self.categories_, strict=True)]
+        return np.column_stack(codes)
+
+    @staticmethod
+    def _codes(column: "pd.Series[Any]", known: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        codes, found = pd.factorize(column)
+        numbers = np.append(pd.Index(known, dtype=object).get_indexer(found.astype(object)).astype(np.float64), np.nan)
+        return np.asarray(numbers[codes])  # a missing category has the code -1, the last
+
+
 class DatetimeParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Datetimes as numbers: year, month, day, weekday, hour, and days since 1970; NaN where missing."""
 
@@ -56,7 +82,9 @@ class DatetimeParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @staticmethod
     def _parts(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
         at = column.dt
-        elapsed = (column - pd.Timestamp(0)) / _DAY
+        # Not as a difference of times: those are in nanoseconds, which hold no more than 292 years.
+        microseconds = column.to_numpy(dtype="datetime64[us]").astype(np.int64)
+        elapsed = pd.Series(np.where(column.isna(), np.nan, microseconds / _DAY))
         parts = (at.year, at.month, at.day, at.day_of_week, at.hour, elapsed)
         return np.column_stack([part.to_numpy(dtype=np.float64, na_value=np.nan) for part in parts])
 

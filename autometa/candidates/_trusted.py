@@ -11,6 +11,10 @@ The three boosters keep their models in their own formats, which are data and ru
 TRUSTED_TYPES: tuple[str, ...] = (
     "autometa.candidates._catboost.CatBoostedClassifier",
     "autometa.candidates._catboost.CatBoostedRegressor",
+    "autometa.candidates._forest.WeightedExtraTreesClassifier",
+    "autometa.candidates._forest.WeightedExtraTreesRegressor",
+    "autometa.candidates._forest.WeightedRandomForestClassifier",
+    "autometa.candidates._forest.WeightedRandomForestRegressor",
     "autometa.candidates._hist_gradient_boosting.HistogramClassifier",
     "autometa.candidates._hist_gradient_boosting.HistogramRegressor",
     "autometa.candidates._k_nearest_neighbors.NeighborsClassifier",
@@ -23,6 +27,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "autometa.candidates._ridge.RidgeRegressor",
     "autometa.candidates._svm.SupportVectorClassifier",
     "autometa.candidates._svm.SupportVectorRegressor",
+    "autometa.candidates._transformers.CategoryCodes",
     "autometa.candidates._transformers.DatetimeParts",
     "autometa.candidates._transformers.Finite",
     "autometa.candidates._transformers.ManyCategories",

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 
+from autometa.candidates._weights import Floats, require_two_classes, weighted_rows
+
 Settings = Mapping[str, Any]
 
 
@@ -30,23 +32,31 @@ class Wrapped(BaseEstimator, ABC):  # type: ignore[misc]
         self.n_categorical = n_categorical
 
     @abstractmethod
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
-        """Make the model for (n, d) X and (n,) y, and fit it. A classifier's y are codes 0..K-1."""
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
+        """Make the model for (n, d) X and (n,) y, and fit it. A classifier's y are codes 0..K-1.
 
-    def _learn_quietly(self, X: Any, y: npt.NDArray[Any]) -> Any:
+        ``weights`` are (n,) positive numbers that average 1, or None where all rows weigh the same.
+        """
+
+    def _learn_quietly(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         with warnings.catch_warnings():
             # Stopped at its iteration limit, a solver keeps what it has; the fold's score judges it.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return self._learn(X, y)
+            return self._learn(X, y, weights)
 
 
 class WrappedRegressor(RegressorMixin, Wrapped):  # type: ignore[misc]
     """Wraps a regressor."""
 
-    def fit(self, X: Any, y: npt.ArrayLike) -> Self:
-        """Make and fit the model on (n, d) X and (n,) y."""
+    def fit(self, X: Any, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Make and fit the model on (n, d) X and (n,) y; `weighted_rows` says what weights mean.
+
+        Raises:
+            OptionError: The weights are not n numbers of 0 or more, some of them positive.
+        """
+        X, target, weights = weighted_rows(X, np.asarray(y, dtype=np.float64), sample_weight)
         self.n_features_in_ = X.shape[1]
-        self.model_ = self._learn_quietly(X, np.asarray(y, dtype=np.float64))
+        self.model_ = self._learn_quietly(X, target, weights)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
@@ -57,11 +67,19 @@ class WrappedRegressor(RegressorMixin, Wrapped):  # type: ignore[misc]
 class WrappedClassifier(ClassifierMixin, Wrapped):  # type: ignore[misc]
     """Wraps a classifier with `predict_proba`; the model sees the classes of this fold as 0..K-1."""
 
-    def fit(self, X: Any, y: npt.ArrayLike) -> Self:
-        """Make and fit the model on (n, d) X and (n,) class codes."""
+    def fit(self, X: Any, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Make and fit the model on (n, d) X and (n,) class codes; `weighted_rows` says what weights mean.
+
+        A class whose rows all weigh 0 is not there.
+
+        Raises:
+            OptionError: The weights are not n numbers of 0 or more, some of them positive in two classes.
+        """
+        X, labels, weights = weighted_rows(X, np.asarray(y), sample_weight)
         self.n_features_in_ = X.shape[1]
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self.model_ = self._learn_quietly(X, codes)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        require_two_classes(codes, sample_weight)
+        self.model_ = self._learn_quietly(X, codes, weights)
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:

@@ -7,7 +7,9 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 
 from autometa.candidates._base import Candidate
+from autometa.candidates._cost import FitCost
 from autometa.candidates._prepare import coded
+from autometa.candidates._weights import Floats
 from autometa.candidates._wrapped import WrappedClassifier, WrappedRegressor
 from autometa.datasets import TableSchema
 from autometa.records import Config
@@ -16,19 +18,23 @@ from autometa.records import Config
 class XGBoostClassifier(WrappedClassifier):
     """XGBoost's `XGBClassifier`, told which columns are categories."""
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         from xgboost import XGBClassifier
 
-        return XGBClassifier(**self.settings, feature_types=_types(X, self.n_categorical)).fit(X, y)
+        return XGBClassifier(**self.settings, feature_types=_types(X, self.n_categorical)).fit(
+            X, y, sample_weight=weights
+        )
 
 
 class XGBoostRegressor(WrappedRegressor):
     """XGBoost's `XGBRegressor`, told which columns are categories."""
 
-    def _learn(self, X: Any, y: npt.NDArray[Any]) -> Any:
+    def _learn(self, X: Any, y: npt.NDArray[Any], weights: Floats | None) -> Any:
         from xgboost import XGBRegressor
 
-        return XGBRegressor(**self.settings, feature_types=_types(X, self.n_categorical)).fit(X, y)
+        return XGBRegressor(**self.settings, feature_types=_types(X, self.n_categorical)).fit(
+            X, y, sample_weight=weights
+        )
 
 
 def _types(X: Any, n_categorical: int) -> list[str]:
@@ -41,6 +47,8 @@ class XGBoost(Candidate):
     name: ClassVar[str] = "xgboost"
     effort: ClassVar[int] = 1
     reference: ClassVar[str] = "Chen, Guestrin (2016), XGBoost, KDD"
+    cost: ClassVar[FitCost | None] = FitCost(start=0.084, scale=0.046, rows=0.81, columns=0.82, classes=1.31)
+    takes_weights: ClassVar[bool] = True
     requires: ClassVar[str | None] = "xgboost"
     extra: ClassVar[str | None] = "boosting"
     native_missing: ClassVar[bool] = True

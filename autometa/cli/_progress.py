@@ -6,7 +6,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autometa.records import SearchInfo, TrialReport
+from autometa.records import NoteKind, SearchInfo, TrialReport
 from autometa.search._listener import Listener, Progress
 
 RECENT = 6
@@ -24,6 +24,11 @@ def headline(info: SearchInfo) -> str:
         f"{info.dataset_name}: {info.task}, {settings['rows']} rows x {settings['columns']} columns, "
         f"metric {info.metric} ({info.direction}), time limit {settings['time limit']}, {settings['jobs']} jobs"
     )
+
+
+def label(kind: NoteKind) -> str:
+    """What a note's line begins with."""
+    return "note" if kind in ("info", "inferred") else kind
 
 
 def score_text(report: TrialReport) -> str:
@@ -45,9 +50,9 @@ class PlainProgress(Listener):
         """The headline."""
         self._line(headline(info))
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, kind: NoteKind = "info") -> None:
         """One line."""
-        self._line(f"note: {text}")
+        self._line(f"{label(kind)}: {text}")
 
     def trial_finished(self, report: TrialReport) -> None:
         """Time, number, candidate, score, origin, reason."""
@@ -82,9 +87,10 @@ class LiveProgress(Listener):
         self._live.start()
         self._draw()
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, kind: NoteKind = "info") -> None:
         """One line above the panel."""
-        self._console.print(f"note: {text}", markup=False, highlight=False, style="yellow")
+        style = "yellow" if kind in ("warning", "failed") else "dim"
+        self._console.print(f"{label(kind)}: {text}", markup=False, highlight=False, style=style)
 
     def trial_finished(self, report: TrialReport) -> None:
         """Move it to the list."""

@@ -9,7 +9,7 @@ BEGAN = time.monotonic()  # a time limit counts from here, imports included
 
 import typer  # noqa: E402
 
-from autometa.cli import kb, predict, tune, ui  # noqa: E402
+from autometa.cli import export, kb, predict, replay, report, tune, ui  # noqa: E402
 from autometa.config import limit_threads, silence_telemetry  # noqa: E402
 from autometa.errors import AutometaError, InputError  # noqa: E402
 
@@ -23,6 +23,9 @@ app = typer.Typer(
 )
 app.command("tune")(tune.tune)
 app.command("predict")(predict.predict)
+app.command("export")(export.export)
+app.command("report")(report.report)
+app.command("replay")(replay.replay)
 app.command("ui")(ui.ui)
 app.add_typer(kb.app, name="kb")
 
@@ -60,9 +63,11 @@ def main() -> None:
     except OSError as error:
         typer.secho(f"Error: {error}. What was finished before is kept.", fg=typer.colors.RED, err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("Stopped.", err=True)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        code = 130 if isinstance(end, KeyboardInterrupt) else end.code  # Typer makes an exit code of Ctrl-C itself
+        if code == 130:
+            typer.echo("Stopped. A search that had begun goes on with: autometa tune --resume FOLDER", err=True)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

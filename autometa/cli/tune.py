@@ -21,7 +21,16 @@ class Task(StrEnum):
     regression = "regression"
 
 
+class ClassWeight(StrEnum):
+    """Whether fits give every class the same weight."""
+
+    auto = "auto"
+    balanced = "balanced"
+    none = "none"
+
+
 _BUDGET = "Budget"
+_JUDGE = "How models are judged"
 _DATA = "Table"
 _SEARCH = "Search"
 _OUTPUT = "Output"
@@ -43,6 +52,39 @@ def tune(
         ),
     ] = None,
     task: Annotated[Task | None, typer.Option(help="Else inferred.", rich_help_panel=_DATA, show_default=False)] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(help="Column not to learn from; may be repeated.", rich_help_panel=_DATA, show_default=False),
+    ] = None,
+    weight: Annotated[
+        str | None,
+        typer.Option(
+            help="Column that says how much a row counts; not learned from.", rich_help_panel=_DATA, show_default=False
+        ),
+    ] = None,
+    cv: Annotated[
+        str, typer.Option(help="Folds such as 5, repeated folds 5x3, holdout or holdout:0.3.", rich_help_panel=_JUDGE)
+    ] = "5",
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of groups that are never split, such as patients; not learned from.",
+            rich_help_panel=_JUDGE,
+            show_default=False,
+        ),
+    ] = None,
+    time_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column that orders rows in time: judge on later rows.", rich_help_panel=_JUDGE, show_default=False
+        ),
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table that the search never sees, to score the model on.", rich_help_panel=_JUDGE, show_default=False
+        ),
+    ] = None,
     time_limit: Annotated[
         float | None,
         typer.Option(
@@ -74,11 +116,13 @@ def tune(
         str | None,
         typer.Option(
             help="Any scikit-learn scorer; else roc_auc, log_loss or rmse by task.",
-            rich_help_panel=_SEARCH,
+            rich_help_panel=_JUDGE,
             show_default=False,
         ),
     ] = None,
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", rich_help_panel=_SEARCH)] = 5,
+    class_weight: Annotated[
+        ClassWeight, typer.Option(help="Whether fits give every class the same weight.", rich_help_panel=_SEARCH)
+    ] = ClassWeight.auto,
     seed: Annotated[int, typer.Option(help="Of everything that is random.", rich_help_panel=_SEARCH)] = 0,
     warm_start: Annotated[
         str, typer.Option(help="auto, nearest_datasets, portfolio or none.", rich_help_panel=_SEARCH)
@@ -159,7 +203,13 @@ def tune(
         jobs=jobs,
         memory_limit=memory_limit,
         seed=seed,
-        folds=folds,
+        cv=cv,
+        group=group,
+        time_column=time_column,
+        weight=weight,
+        class_weight=class_weight.value,
+        ignore=ignore or (),
+        test=test,
         warm_start=warm_start,
         candidates=None if candidates is None else [name.strip() for name in candidates.split(",")],
         learn=learn,
@@ -177,13 +227,12 @@ def tune(
 
 def summarise(result: "TuneResult", console: "Console") -> None:
     """Print the leaderboard, the model's score and where everything lies."""
+    import pandas as pd
     from rich.table import Table
     from rich.text import Text
 
     metric = result.metric.name
-    table = Table(
-        title=f"Leaderboard ({metric}, {result.info.settings['folds']}-fold cross-validation)", title_justify="left"
-    )
+    table = Table(title=f"Leaderboard ({metric}, {result.info.settings['splits']})", title_justify="left")
     for title in ("rank", "trial", "candidate", metric, "±", "weight", "from", "seconds"):
         wide = title in ("candidate", "from")
         table.add_column(title, justify="left" if wide else "right", overflow="fold", no_wrap=title != "from")
@@ -195,18 +244,21 @@ def summarise(result: "TuneResult", console: "Console") -> None:
             str(row["trial"]),
             str(row["candidate"]),
             f"{row['score']:.5g}",
-            f"{row['score_std']:.2g}",
+            "" if pd.isna(row["score_std"]) else f"{row['score_std']:.2g}",
             f"{row['weight']:.2f}" if row["weight"] else "",
             origins[row["trial"]],
             f"{row['seconds']:.1f}",
         )
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
+    members = f"{len(result.weights)} member{'s' if len(result.weights) > 1 else ''}"
     lines = [
         f"{len(result.leaderboard)} trials, {len(done)} finished, in {result.seconds:.1f} s",
-        f"Model of {len(result.weights)} members: {metric} {result.score:.5g} in cross-validation"
-        + (f" ({result.honest_score:.5g} with the ensemble chosen anew for each fold)" if result.honest_score else ""),
+        f"Model of {members}: {metric} {result.score:.5g} in cross-validation"
+        + (f" ({result.honest_score:.5g} with the ensemble chosen anew for each split)" if result.honest_score else ""),
+        *([] if result.test_score is None else [f"On the test table: {metric} {result.test_score:.5g}"]),
         f"Everything lies in {result.folder}: model/, leaderboard.csv, study.journal, autometa.log",
+        *([f"Report: {result.report}"] if result.report.is_file() else []),
         f"Predict: autometa predict {result.folder} NEW_TABLE.csv",
     ]
     for line in lines:

@@ -16,6 +16,7 @@ import urllib.parse
 import urllib.request
 import webbrowser
 from collections.abc import Iterator
+from http.client import HTTPException
 from types import FrameType
 from typing import IO, Annotated
 
@@ -23,7 +24,7 @@ import typer
 
 from autometa.config import limit_threads, silence_telemetry
 from autometa.errors import AutometaError, OptionError
-from autometa.tracking import Store, resolve
+from autometa.tracking import Store, resolve, searches_page
 
 _EXPERIMENT = "autometa"
 _START_SECONDS = 90.0
@@ -46,8 +47,9 @@ def ui(
     """Show the tracked searches in MLflow's web pages, until Ctrl-C."""
     store = resolve(mlflow_uri)
     if store.kind == "server":
-        typer.echo(f"These searches are on a server already: {store}")
-        _open_browser(store.uri, wanted=not no_open)
+        page = _searches_page(store.uri)
+        typer.echo(f"These searches are on a server already: {store.redact(page)}")
+        _open_browser(page, wanted=not no_open)
         return
     _require_searches(store)
     _require_free_port(host, port)
@@ -183,8 +185,8 @@ def _searches_page(address: str) -> str:
     query = urllib.parse.urlencode({"experiment_name": _EXPERIMENT})
     try:
         found = json.loads(_get(f"{address}/api/2.0/mlflow/experiments/get-by-name?{query}"))
-        return f"{address}/#/experiments/{found['experiment']['experiment_id']}/runs"
-    except (OSError, ValueError, KeyError):  # no search in this store yet, or another version's answer
+        return address + searches_page(found["experiment"])
+    except (OSError, ValueError, KeyError, HTTPException):  # no search there yet, or no such answer
         return f"{address}/#/experiments"
 
 

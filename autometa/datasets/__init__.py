@@ -3,7 +3,10 @@
 from autometa.datasets._base import Reader, Source, Table
 from autometa.datasets._build import MIN_ROWS, read_dataset
 from autometa.datasets._dataset import Dataset
+from autometa.datasets._leaks import find_leaks, find_test_leaks
 from autometa.datasets._read import READERS, read_table
+from autometa.datasets._rows import LabelledRows, read_rows
+from autometa.datasets._safe import safe_cells
 from autometa.datasets._schema import TableSchema
 from autometa.datasets._source import open_source
 from autometa.datasets._target import Label
@@ -18,11 +21,16 @@ __all__ = [
     "ColumnKind",
     "Dataset",
     "Label",
+    "LabelledRows",
     "Reader",
     "Source",
     "Table",
     "TableSchema",
+    "find_leaks",
+    "find_test_leaks",
     "open_source",
     "read_dataset",
+    "read_rows",
     "read_table",
+    "safe_cells",
 ]

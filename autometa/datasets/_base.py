@@ -15,11 +15,13 @@ class Table:
 
     ``frame`` has unique string column names, a ``RangeIndex`` and only these dtypes: int64, uint64, float64
     (NaN = missing), bool, ``boolean``, ``str`` (NaN = missing), ``datetime64[us]`` and ``category`` of ``str``.
-    ``notes`` are sentences for people.
+    ``notes`` are sentences for people. ``blank_lines`` are the numbers of lines between two rows of a text table
+    that were left out because nothing stands in them.
     """
 
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
+    blank_lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,15 @@ class Source:
     """A file in memory, decompressed.
 
     ``name`` is the file name for messages, ``suffix`` the one that is left after the compression suffix, in
-    lower case and with its dot, or empty.
+    lower case and with its dot, or empty. ``words`` are columns whose words are to be kept as they are written,
+    even where all of them read as numbers.
     """
 
     name: str
     suffix: str
     data: bytes
     notes: tuple[str, ...] = ()
+    words: frozenset[str] = frozenset()
 
     @property
     def head(self) -> bytes:
@@ -59,6 +63,8 @@ class Reader(ABC):
     @abstractmethod
     def read(self, source: Source) -> Table:
         """Read the whole table. Same bytes, same table.
+
+        Words may be read as numbers where all of a column are numbers, but not in the columns of ``source.words``.
 
         Raises:
             TableError: The bytes are damaged or break a rule of the format. No other exception may leave

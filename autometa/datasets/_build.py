@@ -1,11 +1,12 @@
 """From a table to something that can be learned from."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from autometa.datasets._convert import infinities, to_kind
@@ -13,6 +14,7 @@ from autometa.datasets._dataset import Dataset
 from autometa.datasets._hash import content_hash
 from autometa.datasets._plain import plain_table
 from autometa.datasets._read import read_table
+from autometa.datasets._roles import Roles, role_values, roles
 from autometa.datasets._schema import TableSchema
 from autometa.datasets._target import Target, choose_target, near, understand
 from autometa.datasets._types import COLUMN_KINDS, FEATURE_KINDS, Column, ColumnKind, given, infer
@@ -29,6 +31,10 @@ def read_dataset(
     task: TaskType | None = None,
     name: str | None = None,
     kinds: Mapping[str, ColumnKind] | None = None,
+    group: str | npt.ArrayLike | None = None,
+    time_column: str | None = None,
+    weight: str | npt.ArrayLike | None = None,
+    ignore: Sequence[str] = (),
 ) -> Dataset:
     """Read a table and infer what each column is and what is to be predicted.
 
@@ -38,27 +44,48 @@ def read_dataset(
         task: Overrides the inferred task.
         name: What to call the dataset; by default the file's name.
         kinds: Columns whose kind is known better than it can be guessed.
+        group: Column whose rows with one value belong together (a customer, a patient) and may not be parted
+            between training and test; or one value per row, in the table's order. Not learned from.
+        time_column: Column of dates or numbers by which the rows are ordered, where the future must not help to
+            predict the past. Learned from where it would be without this.
+        weight: Column of what each row counts, 0 or more; or one value per row. Not learned from.
+        ignore: Columns that are not learned from.
 
     Raises:
         TableError: The table cannot be read, or cannot be learned from: fewer than 10 rows, no usable
-            column, a target that is not there, is constant or does not fit the task.
+            column, a target that is not there, is constant or does not fit the task; or a group, time, weight or
+            ignored column breaks a rule.
     """
     table = plain_table(source) if isinstance(source, pd.DataFrame) else read_table(source)
     frame, names = table.frame, list(table.frame.columns)
     if not names:
         raise TableError("The table has no column that can be used. It needs a target and at least one other column.")
-    target_name, target_reason = choose_target(names, target)
+    parts = roles(
+        names,
+        len(frame),
+        group=group,
+        time_column=time_column,
+        weight=weight,
+        ignore=ignore,
+        target=target,
+        kinds=kinds or {},
+    )
+    target_name, target_reason = choose_target(names, target, parts.columns)
     _check_kinds(kinds or {}, names, target_name)
     understood = understand(target_name, frame[target_name], task)
     kept = ~np.isnan(understood.values)
     _check_rows(int(kept.sum()), len(frame), target_name)
-    columns = _columns(frame, target_name, kinds or {})
+    columns = _columns(frame, target_name, kinds or {}, parts)
     X, notes = _features(frame, columns, kept)
     y = _target_values(understood, kept, target_name)
     schema = TableSchema(columns, target_name, target_reason, understood.task, understood.reason, understood.classes)
+    given_parts = role_values(frame, parts, kept, kinds or {})
     told = (*table.notes, *understood.notes, *_dropped_rows(kept, target_name), *notes, *_dropped_columns(schema))
+    told += given_parts.notes
     title = name or ("table" if isinstance(source, pd.DataFrame) else _stem(Path(source)))
-    return Dataset(X, y, schema, title, content_hash(X, y, schema.classes), notes=told)
+    groups, times, weights = given_parts.groups, given_parts.times, given_parts.weights
+    fingerprint = content_hash(X, y, schema.classes, groups=groups, times=times, weights=weights)
+    return Dataset(X, y, schema, title, fingerprint, notes=told, groups=groups, times=times, weights=weights)
 
 
 def _check_kinds(kinds: Mapping[str, ColumnKind], names: list[str], target: str) -> None:
@@ -67,6 +94,10 @@ def _check_kinds(kinds: Mapping[str, ColumnKind], names: list[str], target: str)
             raise TableError(f"A kind was given for the column {column!r}, which is not there.{near(column, names)}")
         if column == target:
             raise TableError(f"{column!r} is the target and has no kind; its task can be given instead.")
+        if kind in ("group", "weight", "ignored"):
+            raise TableError(
+                f"{column!r} is made {kind} by naming it as such (group, weight, ignore), not by its kind."
+            )
         if kind not in COLUMN_KINDS:
             raise TableError(f"Unknown kind {kind!r} for the column {column!r}. Use one of: {', '.join(COLUMN_KINDS)}.")
 
@@ -77,9 +108,10 @@ def _check_rows(usable: int, total: int, target: str) -> None:
         raise TableError(f"At least {MIN_ROWS} rows are needed to learn from, but the table has {usable}{with_target}.")
 
 
-def _columns(frame: pd.DataFrame, target: str, kinds: Mapping[str, ColumnKind]) -> tuple[Column, ...]:
+def _columns(frame: pd.DataFrame, target: str, kinds: Mapping[str, ColumnKind], parts: Roles) -> tuple[Column, ...]:
     columns = tuple(
-        given(str(name), kinds[str(name)], values) if name in kinds else infer(str(name), values)
+        parts.column(str(name))
+        or (given(str(name), kinds[str(name)], values) if name in kinds else infer(str(name), values))
         for name, values in frame.items()
         if name != target
     )

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from autometa.datasets._dates import parse_dates, spoken
-from autometa.datasets._types import Column, without_gaps
+from autometa.datasets._types import Column, count_missing, without_gaps
 from autometa.datasets._words import combined, parse_numbers, partly_numbers, word_of
 from autometa.errors import TableError
+
+_TRUTH = dict.fromkeys(("true", "t", "yes", "y", "1"), "True") | dict.fromkeys(("false", "f", "no", "n", "0"), "False")
 
 
 def to_kind(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
@@ -22,13 +24,13 @@ def to_kind(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
     Raises:
         TableError: A value cannot be read as the column's kind.
     """
-    if values.isna().all():
+    if count_missing(values) == len(values):
         return _nothing(len(values), column)
     if column.kind == "numeric":
         return to_numbers(values, column)
     if column.kind == "datetime":
         return _to_dates(values, column)
-    return to_words(values)
+    return _to_truth(values, column) if column.written == "truth" else to_words(values)
 
 
 def to_numbers(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
@@ -56,6 +58,16 @@ def to_words(values: "pd.Series[Any]") -> "pd.Series[Any]":
         return written
     codes, unique = pd.factorize(values.astype("boolean"))
     return _spread([str(bool(value)) for value in unique.tolist()], codes)
+
+
+def _to_truth(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
+    """True and False as words; from numbers and from other words for them, too."""
+    words = to_words(values)
+    codes, unique = pd.factorize(words)
+    strange = [word for word in unique if word.strip().lower() not in _TRUTH]
+    if strange:
+        raise _unreadable(pa.array(strange, pa.large_string()), words, column, "true or false")
+    return _spread([_TRUTH[word.strip().lower()] for word in unique], codes)
 
 
 def infinities(values: "pd.Series[Any]") -> int:

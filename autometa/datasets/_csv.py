@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from collections.abc import Collection
 from dataclasses import replace
 from typing import ClassVar
 
@@ -18,6 +20,8 @@ from autometa.errors import TableError
 
 _TAIL = 1 << 16
 _BLOCK = 1 << 22
+_BLANK_LINE = re.compile(rb"\A[ \t]*[\r\n]|\n[ \t]*\r?\n|\r[ \t]*\r")
+_LINE_ENDS = re.compile(rb"[\r\n]+\Z")
 
 
 class CsvReader(Reader):
@@ -25,7 +29,8 @@ class CsvReader(Reader):
 
     The body is split by Arrow into words, a million rows in about a second; what the words mean is decided
     column by column. A line with too many or too few values is an error, never filled up in silence: it is
-    most often a sign of a broken quote.
+    most often a sign of a broken quote. A blank line between rows is left out, with a note, and listed in the
+    table; in a table of one column it is a row without a value.
     """
 
     name: ClassVar[str] = "csv"
@@ -42,12 +47,14 @@ class CsvReader(Reader):
         dialect = detect(text.data)
         names, notes = _names(dialect, source.name)
         detected = f"Delimiter {dialect.spoken}, encoding {text.encoding}, decimal mark {dialect.decimal!r}."
+        blank = _blank_lines(text.data[dialect.start :], dialect)
         body, dialect = _tidied(text.data, dialect, source.name)
         words = split(body, names, dialect, source.name)
         if dialect.layout == "trailing delimiter" and words.column(len(names) - 1).null_count == words.num_rows:
             words, names = words.remove_column(len(names) - 1), names[:-1]
-        frame, remarks = settled(words, names, decimal=dialect.decimal, strip=dialect.padded)
-        return Table(frame, (detected, *notes, *remarks))
+        frame, remarks = settled(words, names, decimal=dialect.decimal, strip=dialect.padded, keep=source.words)
+        notes = (detected, *notes, *_blank_notes(blank, body, dialect), *remarks)
+        return Table(frame, notes, () if dialect.blank_rows else blank)
 
 
 def split(body: bytes, names: list[str], dialect: Dialect, file: str) -> "pa.Table":
@@ -58,6 +65,8 @@ def split(body: bytes, names: list[str], dialect: Dialect, file: str) -> "pa.Tab
     """
     if not body[:_TAIL].strip() and not body.strip():
         raise TableError(f"{file} has a header but no rows. A table needs at least one row.")
+    if dialect.blank_rows:
+        body = body.rstrip(b"\r\n") + b"\n"
     try:
         words = _parse_in_blocks(body, len(names), dialect)
     except pa.ArrowException as error:
@@ -67,12 +76,20 @@ def split(body: bytes, names: list[str], dialect: Dialect, file: str) -> "pa.Tab
 
 
 def settled(
-    words: "pa.Table", names: list[str], *, decimal: DecimalMark = ".", strip: bool = False
+    words: "pa.Table",
+    names: list[str],
+    *,
+    decimal: DecimalMark = ".",
+    strip: bool = False,
+    keep: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Columns of words as columns of numbers where they are numbers, and remarks on them."""
+    """Columns of words as columns of numbers where they are numbers, and remarks on them.
+
+    Those in ``keep`` stay words.
+    """
     columns, remarks = {}, []
     for name, column in zip(names, words.columns, strict=True):
-        result = settle(column, decimal=decimal, strip=strip)
+        result = settle(column, decimal=decimal, strip=strip, as_words=name in keep)
         columns[name] = result.values
         if result.note:
             remarks.append(f"Column {name!r}: {result.note}.")
@@ -102,6 +119,30 @@ def _names(dialect: Dialect, file: str) -> tuple[list[str], tuple[str, ...]]:
         repaired, notes = repair(names)
         return [*repaired, f"column_{len(names) + 1}"], ("Each line ends with a delimiter, which is ignored.", *notes)
     return repair(names)
+
+
+def _blank_lines(body: bytes, dialect: Dialect) -> tuple[int, ...]:
+    """The numbers of the blank lines that have a row after them."""
+    body = body.rstrip()
+    if not _BLANK_LINE.search(body):
+        return ()
+    reader, blank = CsvRecords(body.decode(), dialect), []
+    try:
+        for row in reader:
+            if not row:
+                blank.append(dialect.line + reader.line_num - 1)
+    except csv.Error:
+        return ()
+    return tuple(blank)
+
+
+def _blank_notes(lines: tuple[int, ...], body: bytes, dialect: Dialect) -> tuple[str, ...]:
+    at_end = _LINE_ENDS.search(body) if dialect.blank_rows else None
+    ending = ("Blank lines at the end are no rows.",) if at_end and len(at_end[0].splitlines()) > 1 else ()
+    if not lines:
+        return ending
+    which = f"Line {lines[0]} is blank" if len(lines) == 1 else f"{len(lines)} lines are blank, the first is {lines[0]}"
+    return (f"{which}: {'a row without a value' if dialect.blank_rows else 'left out'}.", *ending)
 
 
 def _tidied(data: bytes, dialect: Dialect, file: str) -> tuple[bytes, Dialect]:
@@ -138,6 +179,7 @@ def _parse(body: bytes, width: int, dialect: Dialect, *, block_size: int) -> "pa
             quote_char=dialect.quote,
             escape_char=dialect.escape or False,
             newlines_in_values=dialect.quote.encode() in body,
+            ignore_empty_lines=not dialect.blank_rows,
         ),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.large_string()),

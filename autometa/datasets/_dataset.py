@@ -2,10 +2,12 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -14,6 +16,7 @@ from autometa.errors import TableError
 from autometa.records import TaskType
 
 _VALUES, _ABOUT, _VERSION = "values.arrow", "dataset.json", 1
+_PARTS = ("groups", "times", "weights")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +27,11 @@ class Dataset:
     NaN = missing) and ``datetime64[us]`` (NaT = missing); shape (n_rows, n_features). y is complete: int64
     codes 0..K-1 in the order of ``schema.classes``, or float64 for regression. Treat both as read-only.
 
-    ``content_hash`` depends on X and y alone: the same table has the same hash whatever its file is called
-    and however it is written. ``notes`` are sentences for people.
+    ``groups`` (int64 codes 0..G-1), ``times`` (int64 or float64, sorting as the time column does) and ``weights``
+    (float64, 0 or more) have one value for each row of X, or are None; none has gaps.
+
+    ``content_hash`` depends on X and y, and on groups, times and weights where there are any: the same table has the
+    same hash whatever its file is called and however it is written. ``notes`` are sentences for people.
     """
 
     X: pd.DataFrame
@@ -35,6 +41,22 @@ class Dataset:
     content_hash: str
     openml_id: int | None = None
     notes: tuple[str, ...] = ()
+    groups: "pd.Series[Any] | None" = None
+    times: "pd.Series[Any] | None" = None
+    weights: "pd.Series[Any] | None" = None
+
+    def __post_init__(self) -> None:
+        for part in ("y", *_PARTS):
+            values = getattr(self, part)
+            if values is not None and len(values) != len(self.X):
+                raise ValueError(f"Dataset.{part} must have one value per row of X ({len(self.X)}), got {len(values)}.")
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Dataset":
+        """These rows, by number and in this order, with all that belongs to them. Name and hash stay the whole's."""
+        parts: dict[str, Any] = {
+            part: getattr(self, part).iloc[rows].reset_index(drop=True) for part in ("X", "y", *self._parts())
+        }
+        return replace(self, **parts)
 
     @property
     def task(self) -> TaskType:
@@ -49,12 +71,15 @@ class Dataset:
     def to_folder(self, path: str | os.PathLike[str]) -> None:
         """Write the dataset so that another process loads it at once: Arrow and JSON, no pickle.
 
-        ``values.arrow`` holds X and, last, y, uncompressed; ``dataset.json`` all that is known about them.
+        ``values.arrow`` holds X, then y, then groups, times and weights where there are any, uncompressed;
+        ``dataset.json`` all that is known about them.
         """
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        frame = self.X.assign(**{self.schema.target: self.y})
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        table = pa.Table.from_pandas(self.X, preserve_index=False).replace_schema_metadata(None)
+        table = table.append_column(self.schema.target, pa.array(self.y.to_numpy()))
+        for part in self._parts():
+            table = table.append_column(part, pa.array(getattr(self, part).to_numpy()))
         # Another process may have the old file mapped into memory: it is replaced, never written into.
         fresh = folder / f"{_VALUES}.{os.getpid()}"
         with pa.OSFile(str(fresh), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
@@ -73,15 +98,25 @@ class Dataset:
         try:
             about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
             with pa.memory_map(str(folder / _VALUES)) as source:
-                frame = pa.ipc.open_file(source).read_all().to_pandas()
-            schema = TableSchema.from_json(about["schema"])
+                table = pa.ipc.open_file(source).read_all()
+            schema, names = TableSchema.from_json(about["schema"]), about.get("parts", {})
+            n_columns = table.num_columns - len(names)
+            parts = {
+                part: pd.Series(table.column(n_columns + place).to_numpy().copy(), name=name)
+                for place, (part, name) in enumerate(names.items())
+            }
+            frame = table.select(list(range(n_columns))).to_pandas()
             y = frame.pop(schema.target)
             notes, openml_id = tuple(about["notes"]), about["openml_id"]
-            return cls(frame, y, schema, about["name"], about["content_hash"], openml_id, notes)
+            return cls(frame, y, schema, about["name"], about["content_hash"], openml_id, notes, **parts)
         except FileNotFoundError as error:
             raise TableError(f"{folder} holds no dataset: {error.filename or _VALUES} is missing.") from error
         except (KeyError, ValueError, OSError, pa.ArrowException) as error:
             raise TableError(f"The dataset in {folder} is damaged: {error}. Read the table again.") from error
+
+    def _parts(self) -> dict[str, str]:
+        """Groups, times and weights: those that there are, with the names of their columns."""
+        return {part: str(getattr(self, part).name) for part in _PARTS if getattr(self, part) is not None}
 
     def _about(self) -> dict[str, Any]:
         return {
@@ -91,4 +126,5 @@ class Dataset:
             "openml_id": self.openml_id,
             "notes": list(self.notes),
             "schema": self.schema.to_json(),
+            "parts": self._parts(),
         }

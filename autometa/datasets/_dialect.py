@@ -31,7 +31,8 @@ class Dialect:
 
     ``names`` are the header's cells (empty: there is no header), ``width`` the number of values of a line,
     ``start`` the offset in bytes where the body begins, ``line`` that place's line number, from 1. ``padded``
-    says that delimiters are followed by a space.
+    says that delimiters are followed by a space. ``blank_rows`` says that a blank line is a row without a value, as
+    it is where there is one column only.
     """
 
     delimiter: str
@@ -44,6 +45,7 @@ class Dialect:
     line: int = 1
     padded: bool = False
     layout: Layout = "plain"
+    blank_rows: bool = False
 
     @property
     def spoken(self) -> str:
@@ -63,7 +65,8 @@ def detect(data: bytes) -> Dialect:
     padded = dialect.delimiter != " " and _padded(rows)
     dialect = replace(dialect, padded=padded)
     rows = records(sample, dialect, _SAMPLE_LINES)
-    return replace(_with_header(dialect, rows, sample), decimal=_decimal(rows, dialect.delimiter))
+    dialect = replace(_with_header(dialect, rows, sample), decimal=_decimal(rows, dialect.delimiter))
+    return replace(dialect, blank_rows=dialect.width == 1)
 
 
 def records(text: str, dialect: Dialect, limit: int | None = None) -> list[Row]:

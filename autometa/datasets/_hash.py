@@ -13,12 +13,20 @@ from autometa.datasets._words import combined
 _VERSION = b"autometa-dataset-1\0"
 
 
-def content_hash(X: pd.DataFrame, y: "pd.Series[Any]", classes: tuple[Any, ...]) -> str:
+def content_hash(
+    X: pd.DataFrame,
+    y: "pd.Series[Any]",
+    classes: tuple[Any, ...],
+    *,
+    groups: "pd.Series[Any] | None" = None,
+    times: "pd.Series[Any] | None" = None,
+    weights: "pd.Series[Any] | None" = None,
+) -> str:
     """SHA-256 over columns in order: names, types, values; then the target likewise.
 
     Float64 in little-endian order with one bit pattern for missing and one for zero; dates as microseconds;
     words as UTF-8 with their lengths. Identifiers and constants are not in X and do not count, nor does any
-    name of a file.
+    name of a file. Groups, times and weights count where there are any.
     """
     digest = hashlib.sha256(_VERSION)
     digest.update(np.array([len(X), X.shape[1]], dtype="<i8").tobytes())
@@ -26,6 +34,9 @@ def content_hash(X: pd.DataFrame, y: "pd.Series[Any]", classes: tuple[Any, ...])
         _update(digest, str(name), column)
     digest.update(json.dumps([[type(label).__name__, label] for label in classes]).encode())
     _update(digest, str(y.name), y)
+    for part, values in (("groups", groups), ("times", times), ("weights", weights)):
+        if values is not None:
+            _update(digest, part, values)
     return digest.hexdigest()
 
 

@@ -1,5 +1,6 @@
 """Parquet files."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -41,10 +42,10 @@ class ParquetReader(Reader):
             raise TableError(
                 f"{source.name} has {table.num_rows} rows and {table.num_columns} columns. Both are needed."
             )
-        return from_arrow(table)
+        return from_arrow(table, source.words)
 
 
-def from_arrow(table: Any) -> Table:
+def from_arrow(table: Any, words: Collection[str]) -> Table:
     """An Arrow table as a plain one."""
     names, remarks = repair(table.column_names)
     notes = list(remarks)
@@ -54,7 +55,7 @@ def from_arrow(table: Any) -> Table:
         if raw is None:
             notes.append(f"Column {name!r}: values of type {column.type} cannot be used; the column is left out.")
             continue
-        values, remark = plain_column(raw)
+        values, remark = plain_column(raw, as_words=name in words)
         if values is not None:
             columns[name] = values
         if remark:

@@ -32,9 +32,13 @@ def plain_table(frame: pd.DataFrame) -> Table:
     return Table(pd.DataFrame(columns, index=pd.RangeIndex(len(frame)), copy=False), tuple(remarks))
 
 
-def plain_column(column: "pd.Series[Any]") -> tuple["pd.Series[Any] | None", str]:
-    """The column in a plain dtype with a fresh ``RangeIndex``, or None, and a remark on what was done."""
-    column = column.reset_index(drop=True)
+def plain_column(column: "pd.Series[Any]", *, as_words: bool = False) -> tuple["pd.Series[Any] | None", str]:
+    """The column in a plain dtype with a fresh ``RangeIndex``, or None, and a remark on what was done.
+
+    ``as_words``: no numbers are made of words.
+    """
+    if not (isinstance(column.index, pd.RangeIndex) and column.index.start == 0 and column.index.step == 1):
+        column = column.reset_index(drop=True)
     dtype = column.dtype
     if isinstance(dtype, pd.SparseDtype):
         column = column.astype(dtype.subtype)
@@ -48,15 +52,17 @@ def plain_column(column: "pd.Series[Any]") -> tuple["pd.Series[Any] | None", str
     if isinstance(dtype, pd.ArrowDtype):
         converted = to_series(pa.chunked_array(pa.array(column)))
         return (
-            (None, f"{dtype} cannot be used; the column is left out") if converted is None else plain_column(converted)
+            (None, f"{dtype} cannot be used; the column is left out")
+            if converted is None
+            else plain_column(converted, as_words=as_words)
         )
     if isinstance(dtype, pd.StringDtype):
-        settled = settle(combined(column))
+        settled = settle(combined(column), as_words=as_words)
         return pd.Series(settled.values), settled.note
-    return _by_kind(column)
+    return _by_kind(column, as_words)
 
 
-def _by_kind(column: "pd.Series[Any]") -> tuple["pd.Series[Any] | None", str]:
+def _by_kind(column: "pd.Series[Any]", as_words: bool) -> tuple["pd.Series[Any] | None", str]:
     kind = column.dtype.kind
     if kind == "b":
         return column, ""
@@ -68,7 +74,7 @@ def _by_kind(column: "pd.Series[Any]") -> tuple["pd.Series[Any] | None", str]:
         return column.dt.total_seconds(), "durations are read as seconds"
     if kind == "c":
         return None, "complex numbers cannot be used; the column is left out"
-    return _objects(column)
+    return _objects(column, as_words)
 
 
 def _numeric(column: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -88,13 +94,13 @@ def _categories(column: "pd.Series[Any]") -> "pd.Series[Any]":
     return pd.Series(pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(pd.Index(unique, dtype="str"))))
 
 
-def _objects(column: "pd.Series[Any]") -> tuple["pd.Series[Any] | None", str]:
+def _objects(column: "pd.Series[Any]", as_words: bool) -> tuple["pd.Series[Any] | None", str]:
     """A column of Python objects, by what they are."""
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind == "empty":
         return pd.Series(np.full(len(column), np.nan)), ""
     if kind == "string":
-        return plain_column(column.astype("str"))
+        return plain_column(column.astype("str"), as_words=as_words)
     if kind == "boolean":
         return column.astype("boolean"), ""
     if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
@@ -105,7 +111,7 @@ def _objects(column: "pd.Series[Any]") -> tuple["pd.Series[Any] | None", str]:
     foreign = next((value for value in column if not isinstance(value, _SCALAR) and value is not pd.NA), None)
     if foreign is not None:
         return None, f"values such as {type(foreign).__name__} cannot be used; the column is left out"
-    settled = settle(combined(pd.Series([_word(value) for value in column], dtype="str")))
+    settled = settle(combined(pd.Series([_word(value) for value in column], dtype="str")), as_words=as_words)
     return pd.Series(settled.values), settled.note
 
 

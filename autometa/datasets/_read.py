@@ -1,6 +1,8 @@
 """From a path to a raw table: choosing the reader."""
 
 import os
+from collections.abc import Collection
+from dataclasses import replace
 
 from autometa.datasets._arff import ArffReader
 from autometa.datasets._base import Reader, Source, Table
@@ -45,21 +47,26 @@ _FOREIGN = frozenset(
 )
 
 
-def read_table(path: str | os.PathLike[str]) -> Table:
+def read_table(path: str | os.PathLike[str], *, words: Collection[str] = ()) -> Table:
     """Read a table file as it is: CSV, TSV, Parquet or ARFF, plain or compressed (gz, bz2, xz, zip, zst).
 
     Use `read_dataset` for something to learn from; this is for tables to predict on and for looking at a
     file. The suffix chooses the reader; where the content says otherwise, the content wins and a note says so.
 
+    Args:
+        path: The file.
+        words: Columns whose words are kept as they are written, even where all of them read as numbers. For a table
+            to predict on, those of the table that was learned from: `TableSchema.words`.
+
     Raises:
         TableError: There is no such file, or it is damaged, empty, or in no known format.
     """
-    source = open_source(path)
+    source = replace(open_source(path), words=frozenset(words))
     reader, notes = _choose(source)
     table = reader.read(source)
     if not table.frame.shape[1]:
         raise TableError(f"{source.name} has no column that can be used. {' '.join(table.notes)}")
-    return Table(table.frame, (*source.notes, *notes, *table.notes))
+    return replace(table, notes=(*source.notes, *notes, *table.notes))
 
 
 def _choose(source: Source) -> tuple[Reader, tuple[str, ...]]:

@@ -40,8 +40,14 @@ class TableSchema:
 
     @property
     def dropped(self) -> tuple[Column, ...]:
-        """The columns that are not learned from: identifiers and constants."""
+        """The columns that are not learned from: identifiers, constants, and those that were given another part."""
         return tuple(column for column in self.columns if column.kind not in FEATURE_KINDS)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The columns of words, the target among them: in later tables, too, "007" is no number. For `read_table`."""
+        target = {self.target} if _are_words(self.classes) else set()
+        return frozenset({column.name for column in self.features if column.written == "words"} | target)
 
     def names(self, *kinds: ColumnKind) -> list[str]:
         """Names of the features of these kinds, in order; of all features without an argument."""
@@ -63,7 +69,8 @@ class TableSchema:
             raise TableError(self._missing_message(missing, names))
         columns = {}
         for column in self.features:
-            values, remark = plain_column(frame.iloc[:, positions[column.name]])
+            raw = frame.iloc[:, positions[column.name]]
+            values, remark = plain_column(raw, as_words=column.written == "words")
             if values is None:
                 raise TableError(f"Column {column.name!r} must be {column.kind}, but its {remark}.")
             columns[column.name] = to_kind(values, column)
@@ -76,19 +83,36 @@ class TableSchema:
             TableError: A label is missing or unknown, or is no number.
         """
         raw = values if isinstance(values, pd.Series) else pd.Series(values)
-        plain, _ = plain_column(raw)
-        if plain is None or plain.isna().any():
+        numbers = self.target_numbers(raw)
+        missing = np.isnan(numbers)
+        if missing.any():
+            finite = self.task == "regression" and len(raw.dropna()) == len(raw)
+            rule = "must hold finite numbers" if finite else "must have a value in every row"
+            row = int(missing.argmax()) + 1
             raise TableError(
-                f"The target {self.target!r} must have a value in every row. Drop the rows that have none."
+                f"The target {self.target!r} {rule}, but row {row} does not. Drop the rows that have none."
             )
+        return numbers if self.task == "regression" else numbers.astype(np.int64)
+
+    def target_numbers(self, values: "pd.Series[Any]") -> npt.NDArray[np.float64]:
+        """What `encode_target` gives, but NaN where the row has no label, or no finite number.
+
+        Raises:
+            TableError: A label is unknown, or is no number.
+        """
+        plain, remark = plain_column(values, as_words=_are_words(self.classes))
+        if plain is None:
+            raise TableError(f"The target {self.target!r} must hold labels or numbers, but its {remark}.")
         if self.task == "regression":
-            column = Column(self.target, "numeric", "the target of a regression")
-            return self._finite(to_numbers(plain, column).to_numpy())
+            return to_numbers(plain, Column(self.target, "numeric", "the target of a regression")).to_numpy()
         codes, unknown = label_codes(plain, self.classes)
         if unknown:
-            known = ", ".join(map(str, self.classes[:20]))
-            raise TableError(f"Unknown label {unknown[0]!r} in {self.target!r}. The classes are: {known}.")
-        return codes.astype(np.int64)
+            known = ", ".join(map(str, self.classes[:20])) + (" and more" if len(self.classes) > 20 else "")
+            raise TableError(
+                f"Unknown label {unknown[0]!r} in {self.target!r}. The classes are: {known}. Correct the label, or "
+                "learn from a table that has it."
+            )
+        return codes
 
     def decode_target(self, codes: npt.ArrayLike) -> npt.NDArray[Any]:
         """Codes to labels; the numbers themselves for regression.
@@ -138,14 +162,13 @@ class TableSchema:
         """The classes as an array: of their own dtype, words as objects."""
         return np.array(self.classes, dtype=object if isinstance(self.classes[0], str) else None)
 
-    def _finite(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        if not np.isfinite(numbers).all():
-            raise TableError(f"The target {self.target!r} must hold finite numbers. Drop the rows that have none.")
-        return numbers
-
     def _missing_message(self, missing: list[str], names: list[str]) -> str:
         listed = ", ".join(map(repr, missing[:10])) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
         some = "Columns" if len(missing) > 1 else "Column"
         return (
             f"{some} {listed} of the table that was learned from must be there, but it is not.{near(missing[0], names)}"
         )
+
+
+def _are_words(classes: tuple[Label, ...]) -> bool:
+    return bool(classes) and isinstance(classes[0], str)

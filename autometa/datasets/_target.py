@@ -1,7 +1,7 @@
 """What is to be predicted: which column, which task, which labels."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ Label = str | int | float | bool
 
 USUAL_NAMES = ("target", "class", "label", "y")
 _FEW = 20
+_LARGEST = 1e150
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,21 +37,25 @@ class Target:
     notes: tuple[str, ...] = ()
 
 
-def choose_target(names: Sequence[str], asked: str | None) -> tuple[str, str]:
-    """The target's name, and why it is this one.
+def choose_target(names: Sequence[str], asked: str | None, taken: Collection[str] = ()) -> tuple[str, str]:
+    """The target's name, and why it is this one; never a column that is ``taken`` for something else.
 
     Raises:
-        TableError: The one that was asked for is not there.
+        TableError: The one that was asked for is not there, or nothing is left.
     """
     if asked is not None:
         if asked not in names:
             raise TableError(f"The table has no column {asked!r} to predict.{near(asked, names)}")
         return asked, "as given"
+    names = [name for name in names if name not in taken]
+    if not names:
+        raise TableError("No column is left to predict. Leave out fewer columns, or name the target with --target.")
     lower = {name.lower(): name for name in reversed(names)}
     for usual in USUAL_NAMES:
         if usual in lower:
             return lower[usual], f"a column called {lower[usual]}"
-    return names[-1], f"the last column; none is called {', '.join(USUAL_NAMES[:-1])} or {USUAL_NAMES[-1]}"
+    last = "the last column that is left" if taken else "the last column"
+    return names[-1], f"{last}; none is called {', '.join(USUAL_NAMES[:-1])} or {USUAL_NAMES[-1]}"
 
 
 def near(name: str, names: Sequence[str]) -> str:
@@ -118,6 +123,12 @@ def _regression(name: str, values: "pd.Series[Any]", task: TaskType | None) -> T
     if values.dtype.kind not in "iuf":
         values = _numbers_for_regression(name, to_words(values))
     numbers = values.to_numpy(dtype=np.float64)
+    largest = float(np.nanmax(np.abs(numbers)))
+    if largest > _LARGEST:
+        raise TableError(
+            f"The squares of a regression's target must be finite, so no value may be beyond {_LARGEST:g}, but "
+            f"{name!r} holds {largest:g}. Predict its logarithm, or leave such rows out."
+        )
     if task is not None:
         return Target("regression", "as given", (), numbers)
     distinct = values.nunique()

@@ -41,7 +41,7 @@ class Settled:
     note: str = ""
 
 
-def settle(words: Any, *, decimal: DecimalMark = ".", strip: bool = False) -> Settled:
+def settle(words: Any, *, decimal: DecimalMark = ".", strip: bool = False, as_words: bool = False) -> Settled:
     """Turn a column of words into numbers where all of them are, else into tidy words.
 
     Args:
@@ -49,14 +49,15 @@ def settle(words: Any, *, decimal: DecimalMark = ".", strip: bool = False) -> Se
         decimal: The mark that a file of this kind uses. A comma inside numbers is understood either way; the
             mark decides what "1.234" and "1,234" mean.
         strip: Remove white space around words that are not numbers, too.
+        as_words: Make no numbers of them, even if all could be: "007" is a code.
     """
-    direct = _quick(words, decimal)
+    direct = None if as_words else _quick(words, decimal)
     if direct is not None:
         return Settled(_as_numpy(direct, words))
     encoded = combined(words).dictionary_encode()
     unique, trimmed = encoded.dictionary, pc.utf8_trim_whitespace(encoded.dictionary)
     present = _without(trimmed, MISSING)
-    understood = parse_numbers(_without(present, MISSING_AMONG_NUMBERS), decimal)
+    understood = None if as_words else parse_numbers(_without(present, MISSING_AMONG_NUMBERS), decimal)
     if understood is not None:
         numbers, remark = understood
         taken = pc.take(numbers, encoded.indices)

@@ -35,9 +35,17 @@ class Clock:
         """Seconds left; infinite without a limit."""
         return float("inf") if self.time_limit is None else self.time_limit - self.elapsed()
 
+    def slack(self, *, seconds: float) -> float:
+        """Seconds until the limit plus 5 % plus ``seconds`` of the five that a search may be late; infinite without."""
+        return self.remaining() + 0.05 * (self.time_limit or 0.0) + seconds
+
+    def at_least(self, least: float, *, slack: float) -> float:
+        """`slack` seconds, or ``least`` where there are fewer; infinite without a limit."""
+        return max(least, self.slack(seconds=slack))
+
 
 class Interruption:
-    """Ctrl-C: the first asks the search to finish with what it has, the second stops it at once."""
+    """Ctrl-C, or SIGTERM: the first asks the search to finish with what it has, the second stops it at once."""
 
     def __init__(self) -> None:
         """Nothing asked yet."""
@@ -45,15 +53,16 @@ class Interruption:
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[None]:
-        """Handle SIGINT while the search runs; in a thread other than the main one it cannot, and does not."""
+        """Handle the signals while the search runs; in a thread other than the main one it cannot, and does not."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGINT, self._hear)
+        before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.asked:

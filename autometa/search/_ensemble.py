@@ -17,6 +17,7 @@ from autometa.metrics import Metric, stored
 from autometa.records import TaskType
 
 Array = npt.NDArray[np.float64]
+PARTS_OF_ONE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def select(
     *,
     metric: Metric,
     task: TaskType,
+    sample_weights: Array | None = None,
     max_members: int = 8,
     rounds: int = 25,
     max_rows: int = 20_000,
@@ -50,9 +52,10 @@ def select(
     Args:
         predictions: Out-of-fold predictions by trial number, best trial first: (n_rows, n_classes) or (n_rows,).
         y: Target, shape (n_rows,).
-        folds: Fold of each row, shape (n_rows,).
+        folds: Split of each row, shape (n_rows,).
         metric: What to improve.
         task: Shapes the predictions.
+        sample_weights: How much each row counts, shape (n_rows,); None counts all alike.
         max_members: How many different models may be chosen.
         rounds: How many models are added, repeats included.
         max_rows: Larger tables are thinned to this many rows for the selection; scores use every row.
@@ -68,48 +71,55 @@ def select(
     rows = np.arange(0, len(y), -(-len(y) // max_rows))
 
     def choose(inside: npt.NDArray[np.int64]) -> Array:
-        return _greedy(library[:, inside], _batch_loss(metric, task, y[inside]), max_members, rounds, deadline)
+        counted = None if sample_weights is None else sample_weights[inside]
+        losses = _batch_loss(metric, task, y[inside], counted)
+        return _greedy(library[:, inside], losses, max_members, rounds, deadline)
+
+    def score(values: Array) -> float:
+        return float(np.mean(fold_scores(values, y, folds, metric=metric, task=task, sample_weights=sample_weights)))
 
     weights = choose(rows)
     order = np.argsort(-weights, kind="stable")
+    honest = _chosen_anew(library, choose, folds, rows)
     return Ensemble(
         {numbers[i]: float(weights[i]) for i in order if weights[i] > 0},
-        fold_mean(_blend(library, weights), y, folds, metric=metric, task=task),
-        _honest_score(library, choose, y, folds, rows, metric=metric, task=task, deadline=deadline),
+        score(_blend(library, weights)),
+        None if time.monotonic() > deadline else score(honest),
     )
 
 
-def fold_mean(
+def fold_scores(
     values: Array,
     y: npt.NDArray[np.generic],
     folds: npt.NDArray[np.int64],
     *,
     metric: Metric,
     task: TaskType,
-) -> float:
-    """Mean over the folds of the metric of out-of-fold predictions: the value that trials report."""
-    scores = [metric.score(stored(values[folds == fold], task), y[folds == fold]) for fold in np.unique(folds)]
-    return float(np.mean(scores))
+    sample_weights: Array | None = None,
+) -> tuple[float, ...]:
+    """The metric of out-of-fold predictions, split by split; trials report the mean."""
+    scores = []
+    for fold in np.unique(folds):
+        inside = folds == fold
+        counted = None if sample_weights is None else sample_weights[inside]
+        scores.append(metric.score(stored(values[inside], task), y[inside], counted))
+    return tuple(scores)
 
 
-def _honest_score(
+def _chosen_anew(
     library: Array,
     choose: Callable[[npt.NDArray[np.int64]], Array],
-    y: npt.NDArray[np.generic],
     folds: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
-    *,
-    metric: Metric,
-    task: TaskType,
-    deadline: float,
-) -> float | None:
-    values = np.empty_like(library[0])
-    for fold in np.unique(folds):
-        outside = folds == fold
-        values[outside] = _blend(library[:, outside], choose(rows[folds[rows] != fold]))
-    if time.monotonic() > deadline:
-        return None
-    return fold_mean(values, y, folds, metric=metric, task=task)
+) -> Array:
+    """Each row's blend with weights that were chosen without its split; a single split is cut into parts for that."""
+    parts = folds if folds.min() != folds.max() else np.arange(len(folds)) % PARTS_OF_ONE
+    values: Array = np.empty_like(library[0])
+    for part in np.unique(parts):
+        outside = parts == part
+        inside = rows[parts[rows] != part]
+        values[outside] = _blend(library[:, outside], choose(inside if len(inside) else rows))
+    return values
 
 
 def _blend(library: Array, weights: Array) -> Array:
@@ -135,7 +145,9 @@ def _greedy(library: Array, losses: Callable[[Array], Array], max_members: int, 
     return np.asarray(weights / weights.sum())
 
 
-def _batch_loss(metric: Metric, task: TaskType, y: npt.NDArray[np.generic]) -> Callable[[Array], Array]:
+def _batch_loss(
+    metric: Metric, task: TaskType, y: npt.NDArray[np.generic], counted: Array | None = None
+) -> Callable[[Array], Array]:
     """Loss of many predictions at once, shape (n_models, n_rows[, n_classes]) to (n_models,).
 
     The common metrics are vectorised because selection evaluates thousands of blends; every other one goes
@@ -143,15 +155,16 @@ def _batch_loss(metric: Metric, task: TaskType, y: npt.NDArray[np.generic]) -> C
     """
     rows = np.arange(len(y))
     codes = y.astype(np.int64) if task != "regression" else rows
+    share = np.full(len(y), 1 / len(y)) if counted is None else counted / counted.sum()
     if metric.scorer_name == "neg_log_loss":
         tiny = np.finfo(np.float64).eps
 
         def log_loss(batch: Array) -> Array:
             normalised = batch[:, rows, codes] / batch.sum(axis=2)
-            return np.asarray(-np.log(np.clip(normalised, tiny, 1 - tiny)).mean(axis=1))
+            return np.asarray(-np.log(np.clip(normalised, tiny, 1 - tiny)) @ share, np.float64)
 
         return log_loss
-    if metric.scorer_name == "roc_auc" and task == "binary":
+    if metric.scorer_name == "roc_auc" and task == "binary" and counted is None:
         positive = codes == 1
         n_positive, n_negative = int(positive.sum()), int((~positive).sum())
         if n_positive and n_negative:
@@ -162,9 +175,13 @@ def _batch_loss(metric: Metric, task: TaskType, y: npt.NDArray[np.generic]) -> C
 
             return roc_auc
     if metric.scorer_name == "accuracy":
-        return lambda batch: np.asarray(-(batch.argmax(axis=2) == codes).mean(axis=1))
+        return lambda batch: np.asarray(-((batch.argmax(axis=2) == codes) @ share))
     if metric.scorer_name in ("neg_root_mean_squared_error", "neg_mean_squared_error"):
         target = y.astype(np.float64)
         power = 0.5 if "root" in metric.scorer_name else 1.0
-        return lambda batch: np.asarray(((batch - target) ** 2).mean(axis=1) ** power)
-    return lambda batch: np.array([metric.loss(metric.score(stored(values, task), y)) for values in batch], np.float64)
+        return lambda batch: np.asarray((((batch - target) ** 2) @ share) ** power)
+
+    def scored(batch: Array) -> Array:
+        return np.array([metric.loss(metric.score(stored(values, task), y, counted)) for values in batch], np.float64)
+
+    return scored

@@ -1,12 +1,14 @@
-"""What runs inside a worker process: cross-validate one configuration, or refit it on all rows.
+"""What runs inside a worker process: cross-validate a configuration, refit it, weigh its columns, score a test table.
 
 These functions are named by path in `WorkerPool.submit`; their arguments are plain JSON values, and arrays go
 through files in the search folder.
 """
 
 import functools
+import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,64 +17,69 @@ import numpy.typing as npt
 
 from autometa import candidates, metrics, model
 from autometa.datasets import Dataset
+from autometa.model import InvalidPredictionsError
 from autometa.records import Config
+from autometa.search._arrays import save_array
+from autometa.search._splits import Rows, Splits
 from autometa.search._worker import Channel
 
 FIT_SHARE = 0.8  # of a time limit; the rest is for preparing, predicting and scoring
-
-
-class InvalidPredictionsError(RuntimeError):
-    """A candidate predicted what cannot be scored: NaN, infinity, the wrong number of values."""
-
-    status = "invalid"
+SHUFFLES = 3
+SHUFFLED_ROWS = 2000
 
 
 @functools.lru_cache(maxsize=1)
-def load(folder: str) -> tuple[Dataset, npt.NDArray[np.int64]]:
-    """The table and the folds of a search; the worker server calls it first, so that jobs inherit both."""
-    path = Path(folder)
-    return Dataset.from_folder(path), np.load(path / "folds.npy", allow_pickle=False)
+def load(folder: str) -> Dataset:
+    """The table of a search; the worker server calls it first, so that jobs inherit it."""
+    return Dataset.from_folder(folder)
 
 
 def evaluate(
     channel: Channel,
     *,
     data: str,
+    splits: str,
     config: Config,
     metric: str,
     seed: int,
     threads: int,
-    predictions: str,
+    balanced: bool = False,
+    predictions: str | None = None,
     seconds: float | None = None,
+    replay: Sequence[Mapping[str, int]] = (),
 ) -> dict[str, Any]:
-    """Cross-validate a configuration, telling the search each fold's score as it comes.
+    """Cross-validate a configuration, telling the search each split's score as it comes.
 
-    The search answers each fold with ``go``: False ends the evaluation early. Out-of-fold predictions are
-    written to the file ``predictions`` only when every fold is done. Of ``seconds``, the trial's time limit, each fold
-    gets its share: an iterative learner that can stop in time with what it has does so, instead of being killed.
+    The search answers each score with ``go``: False ends the evaluation early. Out-of-fold predictions are
+    written to the file ``predictions`` only when every split is done. Of ``seconds``, the trial's time limit, each
+    split gets its share: an iterative learner that can stop in time with what it has does so, instead of being killed,
+    and tells where it stopped; given back as ``replay``, it stops there again.
 
     Returns:
         ``{"complete": bool}``.
     """
-    dataset, folds = load(data)
+    dataset, pairs = load(data), Splits.load(Path(splits)).pairs
     resolved = metrics.resolve(metric, dataset.task)
-    y = dataset.y.to_numpy()
-    out_of_fold = np.full((len(y), dataset.n_classes) if dataset.n_classes else len(y), np.nan)
-    n_folds = int(folds.max()) + 1
-    for fold in range(n_folds):
-        train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    y, out_of_fold = dataset.y.to_numpy(), []
+    for number, (train, test) in enumerate(pairs):
         began = time.perf_counter()
         pipeline = candidates.build(config, schema=dataset.schema, seed=seed, n_threads=threads)
-        limit_fit(pipeline, None if seconds is None else FIT_SHARE * seconds / n_folds)
-        pipeline.fit(dataset.X.iloc[train], y[train])
-        out_of_fold[test] = predict(pipeline, dataset, test)
+        if replay:
+            repeat_fit(pipeline, replay[number])
+        else:
+            limit_fit(pipeline, None if seconds is None else FIT_SHARE * seconds / len(pairs))
+        fit(pipeline, dataset, train, balanced=balanced)
+        values = predict(pipeline, dataset, test)
         fit_seconds = time.perf_counter() - began
-        score = resolved.score(metrics.stored(out_of_fold[test], dataset.task), y[test])
+        score = resolved.score(metrics.stored(values, dataset.task), y[test], weights_of(dataset, test))
         if not np.isfinite(score):
-            raise InvalidPredictionsError(f"{resolved.name} is {score} on fold {fold + 1}")
-        if not channel.ask(event="fold", fold=fold, score=score, fit_seconds=fit_seconds)["go"]:
+            raise InvalidPredictionsError(f"{resolved.name} is {score} on split {number + 1}")
+        out_of_fold.append(values)
+        record = dict(getattr(pipeline[-1], "training_record_", {}))
+        if not channel.ask(event="split", score=score, fit_seconds=fit_seconds, record=record)["go"]:
             return {"complete": False}
-    save_array(Path(predictions), out_of_fold)
+    if predictions is not None:
+        save_array(Path(predictions), np.concatenate(out_of_fold))
     return {"complete": True}
 
 
@@ -84,22 +91,110 @@ def refit(
     seed: int,
     threads: int,
     folder: str,
+    balanced: bool = False,
+    rows: str | None = None,
     seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Fit a configuration on all rows, in ``seconds`` if it can stop in time, and save the pipeline to ``folder``.
+    """Fit a configuration in ``seconds``, if it can stop in time, and save the pipeline to ``folder``.
+
+    It learns from all rows, or from those whose numbers are in the file ``rows``.
 
     Returns:
         ``{"fit_seconds": float}``.
     """
-    dataset, _ = load(data)
+    dataset = load(data)
+    chosen = np.arange(len(dataset.X)) if rows is None else np.load(rows, allow_pickle=False)
     began = time.perf_counter()
     pipeline = candidates.build(config, schema=dataset.schema, seed=seed, n_threads=threads)
     limit_fit(pipeline, None if seconds is None else FIT_SHARE * seconds)
-    pipeline.fit(dataset.X, dataset.y.to_numpy())
-    predict(pipeline, dataset, np.arange(min(len(dataset.X), 100)))
+    fit(pipeline, dataset, chosen, balanced=balanced)
+    predict(pipeline, dataset, chosen[:100])
     fit_seconds = time.perf_counter() - began
     model.save_pipeline(pipeline, Path(folder))
     return {"fit_seconds": fit_seconds}
+
+
+def weigh_columns(
+    channel: Channel,
+    *,
+    data: str,
+    splits: str,
+    config: Config,
+    metric: str,
+    seed: int,
+    threads: int,
+    output: str,
+    seconds: float,
+    balanced: bool = False,
+) -> dict[str, Any]:
+    """Permutation importance of every column, on rows that the model has not seen; see `ColumnImportance`.
+
+    Breiman (2001), Random forests, Machine Learning 45, section 10. The configuration is fitted on the first split;
+    then each column of that split's held-out rows is shuffled in turn. Columns that ``seconds`` do not suffice for are
+    left out.
+
+    Returns:
+        ``{"columns": number of columns that were weighed, "of": number of columns}``; the values are in ``output``.
+    """
+    deadline = time.monotonic() + seconds
+    dataset = load(data)
+    resolved = metrics.resolve(metric, dataset.task)
+    rng = np.random.default_rng(seed)
+    train, test = Splits.load(Path(splits)).pairs[0]
+    pipeline = candidates.build(config, schema=dataset.schema, seed=seed, n_threads=threads)
+    limit_fit(pipeline, FIT_SHARE * seconds / 2)
+    fit(pipeline, dataset, train, balanced=balanced)
+    rows = np.sort(rng.permutation(test)[:SHUFFLED_ROWS])
+    table, y, weights = dataset.X.iloc[rows], dataset.y.to_numpy()[rows], weights_of(dataset, rows)
+
+    def loss(X: Any) -> float:
+        values = model.raw_predictions(pipeline, X, dataset.n_classes)
+        return resolved.loss(resolved.score(metrics.stored(values, dataset.task), y, weights))
+
+    before, found = loss(table), []
+    for name in table.columns:
+        if time.monotonic() > deadline:
+            break
+        losses = [
+            loss(table.assign(**{name: table[name].to_numpy()[rng.permutation(len(rows))]})) - before
+            for _ in range(SHUFFLES)
+        ]
+        found.append({"column": name, "loss": float(np.mean(losses)), "std": float(np.std(losses))})
+    temporary = Path(output).with_suffix(".tmp")
+    temporary.write_text(json.dumps(found), encoding="utf-8")
+    os.replace(temporary, output)
+    return {"columns": len(found), "of": table.shape[1]}
+
+
+def score_test(channel: Channel, *, folder: str, test: str, metric: str) -> dict[str, Any]:
+    """Score the saved model in ``folder`` on the table that the user held out.
+
+    Returns:
+        ``{"score": float}``.
+    """
+    saved, dataset = model.Model.load(folder), Dataset.from_folder(test)
+    resolved = metrics.resolve(metric, dataset.task)
+    values = saved.raw_predictions(dataset.X)
+    weights = None if dataset.weights is None else dataset.weights.to_numpy()
+    return {"score": resolved.score(metrics.stored(values, dataset.task), dataset.y.to_numpy(), weights)}
+
+
+def fit(pipeline: Any, dataset: Dataset, rows: Rows, *, balanced: bool) -> None:
+    """Fit a pipeline on some rows, with their weights, and if ``balanced`` with equal weight for every class."""
+    y, weights = dataset.y.to_numpy()[rows], weights_of(dataset, rows)
+    if balanced:
+        shares = np.bincount(y, weights, minlength=dataset.n_classes)
+        equal = (shares.sum() / np.count_nonzero(shares) / np.where(shares > 0, shares, 1.0))[y]
+        weights = equal if weights is None else weights * equal
+    if weights is None:
+        pipeline.fit(dataset.X.iloc[rows], y)
+    else:
+        pipeline.fit(dataset.X.iloc[rows], y, model__sample_weight=weights)
+
+
+def weights_of(dataset: Dataset, rows: Rows) -> npt.NDArray[np.float64] | None:
+    """The user's weights of some rows, if there are any."""
+    return None if dataset.weights is None else dataset.weights.to_numpy()[rows]
 
 
 def limit_fit(pipeline: Any, seconds: float | None) -> None:
@@ -108,7 +203,13 @@ def limit_fit(pipeline: Any, seconds: float | None) -> None:
         pipeline[-1].set_params(time_limit=seconds)
 
 
-def predict(pipeline: Any, dataset: Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def repeat_fit(pipeline: Any, record: Mapping[str, int]) -> None:
+    """Tell a learner whose fit was ended by its time limit to end where it ended then."""
+    if record:
+        pipeline[-1].set_params(replay=dict(record))
+
+
+def predict(pipeline: Any, dataset: Dataset, rows: Rows) -> npt.NDArray[np.float64]:
     """Predict some rows of the table: probabilities of shape (n, n_classes), or numbers of shape (n,).
 
     Raises:
@@ -118,11 +219,3 @@ def predict(pipeline: Any, dataset: Dataset, rows: npt.NDArray[np.int64]) -> npt
     if not np.isfinite(values).all():
         raise InvalidPredictionsError(f"{np.count_nonzero(~np.isfinite(values))} predictions are not finite numbers")
     return values
-
-
-def save_array(path: Path, values: npt.NDArray[Any]) -> None:
-    """Write an array so that a reader sees all of it or nothing."""
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "wb") as file:
-        np.save(file, values, allow_pickle=False)
-    os.replace(temporary, path)

@@ -1,51 +1,53 @@
 """From finished trials to a saved model: ensemble selection, refit, card, leaderboard."""
 
-import importlib.metadata
-import json
 import math
-import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from autometa import model
-from autometa.datasets import Dataset
+from autometa.datasets import Dataset, LabelledRows
 from autometa.errors import SearchError
 from autometa.metrics import Metric
-from autometa.records import TrialReport
+from autometa.records import SearchInfo, TrialReport
+from autometa.search._arrays import save_array
 from autometa.search._clock import Clock
-from autometa.search._ensemble import Ensemble, fold_mean, select
+from autometa.search._ensemble import Ensemble, fold_scores, select
+from autometa.search._environment import machine, versions
 from autometa.search._folder import SearchFolder
 from autometa.search._listener import Listener
 from autometa.search._options import SearchOptions
-from autometa.search._pool import Job, WorkerPool
-from autometa.search._trials import TrialLoop
+from autometa.search._pool import Job, Outcome, WorkerPool
+from autometa.search._splits import Rows, Splits, sample_rows
+from autometa.search._trials import TrialLoop, balanced
 
 LIBRARY_SIZE = 30
 LIBRARY_BYTES = 500 << 20
 SLACK_SECONDS = 3.0
-VERSIONS = ("autometa", "scikit-learn", "numpy", "pandas", "lightgbm", "xgboost-cpu", "catboost", "torch", "optuna")
+REPORT_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The end of a search: who is in the model, with which weight, and how good it is.
 
-    ``weights`` are by trial number. ``score`` is the mean over folds of the members' blended out-of-fold
-    predictions; ``honest_score`` repeats the selection for each fold without that fold, and is None where there was
-    no time for it or only one model.
+    ``weights`` are by trial number. ``score`` is the mean over splits of the members' blended out-of-fold
+    predictions; ``honest_score`` repeats the selection for each split without that split, and is None where there was
+    no time for it or only one model. ``test_score`` is that of the saved model on the user's own test table.
     """
 
     weights: Mapping[int, float]
     score: float
     honest_score: float | None
     fold_scores: tuple[float, ...]
+    test_score: float | None = None
 
 
 class Finisher:
@@ -72,14 +74,17 @@ class Finisher:
         self._options = options
         self._clock = clock
         self._listener = listener
-        self._y = dataset.y.to_numpy()
-        self._folds = np.load(folder.folds, allow_pickle=False)
+        splits = Splits.load(loop.evaluation.splits)
+        self._search_rows = np.unique(np.concatenate([*splits.train, *splits.test]))
+        self._y = dataset.y.to_numpy()[splits.rows]
+        self._folds = splits.folds
+        self._sample_weights = None if dataset.weights is None else dataset.weights.to_numpy()[splits.rows]
 
-    def finish(self, facts: Mapping[str, Any]) -> Finished:
+    def finish(self, info: SearchInfo) -> Finished:
         """Select, refit, save.
 
         Args:
-            facts: JSON values for the model's card.
+            info: What the search was about, for the model's card.
 
         Raises:
             SearchError: No trial finished, or none could be refitted in time.
@@ -88,36 +93,50 @@ class Finisher:
         if not complete:
             raise SearchError(self._why_nothing())
         self._listener.phase("choosing the ensemble")
-        self._pool.warm("autometa.model:preload", {})  # in the server, while we choose
         ensemble = self._select(complete)
         planned = self._affordable(ensemble.weights, complete)
         left_out = set(ensemble.weights) - set(planned)
         if left_out:
             self._listener.note(
-                f"{len(left_out)} of {len(ensemble.weights)} ensemble members are left out: no time to refit them"
+                f"{len(left_out)} of {len(ensemble.weights)} ensemble members are left out: no time to refit them",
+                "limited",
             )
-        self._listener.phase(f"refitting {len(planned)} model{'s' if len(planned) > 1 else ''} on all rows")
+        rows = self._rows_in_time(planned, complete)
+        n_rows = len(self._dataset.X) if rows is None else len(rows)
+        some = "all" if rows is None else f"{n_rows:,} of {len(self._dataset.X):,}"
+        self._listener.phase(f"refitting {len(planned)} model{'s' if len(planned) > 1 else ''} on {some} rows")
+        if rows is not None:
+            self._listener.note(f"the model has learned from {some} rows; a longer time limit uses more", "limited")
         fresh = self._folder.clear_model()
-        refitted = self._refit(planned, fresh)
+        refitted = self._refit(planned, fresh, rows)
         if not refitted:
             raise SearchError(
-                "No model could be refitted on all rows within the time limit. The trials are kept: continue with "
+                "No model could be refitted within the time limit. The trials are kept: continue with "
                 f"--resume {self._folder.path} and a larger --time-limit."
             )
         total = sum(planned[number] for number in refitted)
         weights = {number: planned[number] / total for number in refitted}
         finished = self._scored(weights, ensemble)
+        facts = {**_facts(info), "rows": n_rows}
         self._save(fresh, refitted, finished, facts)
+        self._folder.publish_model(fresh)
+        if self._folder.test.is_dir():
+            finished = replace(finished, test_score=self._test_score())
+            self._save(self._folder.model, refitted, finished, facts)
         return finished
 
     def _select(self, complete: Sequence[TrialReport]) -> Ensemble:
         row_bytes = 8 * len(self._y) * max(1, self._dataset.n_classes)
         size = max(1, min(LIBRARY_SIZE, LIBRARY_BYTES // row_bytes))
-        library = {
-            report.number: np.load(self._folder.predictions(report.number), allow_pickle=False)
-            for report in complete[:size]
-            if self._folder.predictions(report.number).is_file()
-        }
+        library = {}
+        for report in complete[:size]:
+            try:
+                library[report.number] = np.load(self._folder.predictions(report.number), allow_pickle=False)
+            except (OSError, ValueError, EOFError):
+                self._listener.note(
+                    f"the predictions of trial {report.number} are missing or damaged; it cannot be in the model",
+                    "failed",
+                )
         if not library:
             raise SearchError(f"The predictions in {self._folder.path / 'work'} are missing; the search cannot finish.")
         spare = 0.5 * max(0.5, self._clock.remaining() - self._loop.finish_seconds())
@@ -128,6 +147,7 @@ class Finisher:
             self._folds,
             metric=self._metric,
             task=self._dataset.task,
+            sample_weights=self._sample_weights,
             max_members=self._options.ensemble_size,
             deadline=deadline,
         )
@@ -149,13 +169,31 @@ class Finisher:
         fallback = in_time[0] if in_time else min(complete, key=lambda report: seconds[report.number])
         return {fallback.number: 1.0}
 
-    def _refit(self, planned: Mapping[int, float], fresh: Path) -> dict[int, str]:
+    def _rows_in_time(self, planned: Mapping[int, float], complete: Sequence[TrialReport]) -> Rows | None:
+        """The rows to refit on: as many as there is time for, and never fewer than the search has used; None = all."""
+        n_rows, searched = len(self._dataset.X), len(self._search_rows)
+        if searched == n_rows:
+            return None
+        members = [report for report in complete if report.number in planned]
+        needed = sum(self._loop.refit_seconds(report, n_rows=n_rows) for report in members)
+        left = (self._clock.remaining() - self._loop.reserve) * min(self._options.jobs, len(members))
+        if needed <= left:
+            return None
+        keep = int(n_rows * max(0.0, left) / needed)
+        if keep <= searched:
+            return self._search_rows
+        return sample_rows(self._dataset.y.to_numpy(), self._dataset.task, keep=keep, seed=self._options.seed)
+
+    def _refit(self, planned: Mapping[int, float], fresh: Path, rows: Rows | None) -> dict[int, str]:
         """Refit in worker processes; what is not done in time is left out, and said.
 
         Returns:
             Member folders, relative to the model's, by trial number, heaviest first.
         """
         configs = {report.number: report for report in self._loop.reports}
+        chosen = None if rows is None else self._folder.path / "work" / "refit-rows.npy"
+        if chosen is not None and rows is not None:
+            save_array(chosen, rows)
         waiting = [(number, f"members/{i:02d}-{configs[number].candidate}") for i, number in enumerate(planned)]
         running: dict[Job, tuple[int, str]] = {}
         done: dict[int, str] = {}
@@ -169,6 +207,8 @@ class Finisher:
                         "config": configs[number].config,
                         "seed": self._options.seed,
                         "threads": self._options.threads,
+                        "balanced": balanced(self._loop.evaluation.balanced, configs[number].candidate),
+                        "rows": None if chosen is None else str(chosen),
                         "folder": str(fresh / relative),
                         "seconds": self._refit_seconds(),
                     },
@@ -185,7 +225,9 @@ class Finisher:
                     continue
                 shutil.rmtree(fresh / relative, ignore_errors=True)
                 reason = event.outcome.reason or event.outcome.status
-                self._listener.note(f"trial {number} ({configs[number].candidate}) could not be refitted: {reason}")
+                self._listener.note(
+                    f"trial {number} ({configs[number].candidate}) could not be refitted: {reason}", "failed"
+                )
         return {number: done[number] for number in planned if number in done}
 
     def _refit_seconds(self) -> float | None:
@@ -199,13 +241,13 @@ class Finisher:
         return self._clock.deadline + 0.05 * self._clock.time_limit + SLACK_SECONDS
 
     def _scored(self, weights: Mapping[int, float], ensemble: Ensemble) -> Finished:
-        blended = sum(
-            weight * np.load(self._folder.predictions(number), allow_pickle=False) for number, weight in weights.items()
-        )
-        values = np.asarray(blended)
-        scores = tuple(
-            fold_mean(values[rows], self._y[rows], self._folds[rows], metric=self._metric, task=self._dataset.task)
-            for rows in (self._folds == fold for fold in np.unique(self._folds))
+        scores = fold_scores(
+            blend(self._folder, weights),
+            self._y,
+            self._folds,
+            metric=self._metric,
+            task=self._dataset.task,
+            sample_weights=self._sample_weights,
         )
         single = len(weights) == 1 and len(ensemble.weights) == 1
         return Finished(weights, float(np.mean(scores)), None if single else ensemble.honest_score, scores)
@@ -232,10 +274,71 @@ class Finisher:
                 "score": finished.score,
                 "honest_score": finished.honest_score,
                 "fold_scores": list(finished.fold_scores),
+                "test_score": finished.test_score,
                 "versions": versions(),
+                "machine": machine(),
             },
         )
-        self._folder.publish_model(fresh)
+
+    def _test_score(self) -> float | None:
+        """The published model's score on the user's test table, from a process that loads it as a user would."""
+        self._listener.phase("scoring the test table")
+        arguments = {
+            "folder": str(self._folder.model),
+            "test": str(self._folder.test),
+            "metric": self._metric.name,
+        }
+        outcome = self._run_one("score_test", arguments, self._refit_deadline())
+        if outcome.status == "ok":
+            return float(outcome.value["score"])
+        self._listener.note(f"the test table was not scored: {outcome.reason or outcome.status}", "failed")
+        return None
+
+    def weigh_columns(self, most_seconds: float) -> str:
+        """Measure how much each column matters, in the time that is left.
+
+        Args:
+            most_seconds: What it may take, however much time is left.
+
+        Returns:
+            Of which model the values in the folder are, or why there are none.
+        """
+        self._folder.importances.unlink(missing_ok=True)
+        left = min(most_seconds, self._clock.remaining() - REPORT_SECONDS)
+        quick = [report for report in self._loop.complete() if self._loop.refit_seconds(report) < 0.5 * left]
+        if not quick:
+            return "There was no time left to measure them."
+        self._listener.phase("measuring which columns matter")
+        best = quick[0]
+        arguments = {
+            "data": str(self._folder.data),
+            "splits": str(self._loop.evaluation.splits),
+            "config": best.config,
+            "metric": self._metric.name,
+            "seed": self._options.seed,
+            "threads": self._options.threads,
+            "balanced": balanced(self._loop.evaluation.balanced, best.candidate),
+            "output": str(self._folder.importances),
+            "seconds": left - 0.2,
+        }
+        outcome = self._run_one("weigh_columns", arguments, time.monotonic() + left + 0.5)
+        if outcome.status != "ok":
+            return f"They could not be measured: {outcome.reason or outcome.status}."
+        of = outcome.value["of"]
+        some = (
+            "" if outcome.value["columns"] == of else f"; there was time for {outcome.value['columns']} of {of} columns"
+        )
+        return f"Of trial {best.number}, {best.candidate}, on the rows held out in the first split{some}."
+
+    def _run_one(self, function: str, arguments: Mapping[str, Any], deadline: float | None) -> Outcome:
+        """Run one job to its end; no other one is running."""
+        self._pool.submit(
+            f"autometa.search._evaluate:{function}", arguments, memory_mb=self._options.trial_memory, deadline=deadline
+        )
+        while True:
+            for event in self._pool.wait():
+                if event.outcome is not None:
+                    return event.outcome
 
     def _why_nothing(self) -> str:
         reports = self._loop.reports
@@ -252,54 +355,40 @@ class Finisher:
         )
 
 
-def leaderboard(reports: Sequence[TrialReport], metric: Metric, weights: Mapping[int, float]) -> pd.DataFrame:
-    """One row per trial: scored ones first and best first, then the others in order.
+def _facts(info: SearchInfo) -> dict[str, Any]:
+    names = ("dataset_id", "task", "metric", "direction", "seed")
+    values = {name: getattr(info, name) for name in names}
+    return {"dataset": info.dataset_name, **values, "splits": info.settings["splits"]}
 
-    Columns: rank, trial, candidate, score, score_std, status, weight, strategy, dataset, distance, seconds,
-    fit_seconds, peak_memory_mb, reason, config.
-    """
-    ordered = sorted(
-        reports,
-        key=lambda report: (
-            report.status != "complete",
-            metric.loss(report.value) if report.status == "complete" and report.value is not None else 0.0,
-            report.number,
-        ),
+
+def blend(folder: SearchFolder, weights: Mapping[int, float]) -> npt.NDArray[np.float64]:
+    """The members' out-of-fold predictions, weighted: (n, n_classes), or (n,) for regression."""
+    return np.asarray(
+        sum(weight * np.load(folder.predictions(number), allow_pickle=False) for number, weight in weights.items())
     )
-    return pd.DataFrame(
-        [
-            {
-                "rank": rank if report.status == "complete" else None,
-                "trial": report.number,
-                "candidate": report.candidate,
-                "score": report.value if report.status == "complete" else None,
-                "score_std": float(np.std(report.fold_scores)) if report.status == "complete" else None,
-                "status": report.status,
-                "weight": weights.get(report.number, 0.0),
-                "strategy": report.origin.strategy,
-                "dataset": report.origin.dataset_name,
-                "distance": report.origin.distance,
-                "seconds": None if report.ended is None else report.ended - report.started,
-                "fit_seconds": report.fit_seconds,
-                "peak_memory_mb": report.peak_memory_mb,
-                "reason": report.reason,
-                "config": json.dumps(report.config),
-            }
-            for rank, report in enumerate(ordered, start=1)
-        ],
-        columns=[
-            *("rank", "trial", "candidate", "score", "score_std", "status", "weight", "strategy", "dataset"),
-            *("distance", "seconds", "fit_seconds", "peak_memory_mb", "reason", "config"),
-        ],
-    ).astype({"rank": "Int64", "trial": "int64"})
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide what a model does."""
-    found = {"python": platform.python_version()}
-    for name in VERSIONS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+def reserve(time_limit: float | None, *, test: bool, report: bool) -> float:
+    """Seconds that the end of a search takes besides the refits: ensemble, saving, test table, column weights, page."""
+    if time_limit is None:
+        return 0.0
+    page = REPORT_SECONDS + min(3.0, 0.04 * time_limit) if report else 0.0
+    return 1.5 + (2.5 if test else 0.0) + page
+
+
+def summary(finished: Finished, loop: TrialLoop, clock: Clock) -> dict[str, float | str]:
+    """The result in numbers, for the tracker."""
+    scores = {"honest_score": finished.honest_score, "test_score": finished.test_score}
+    return {
+        "score": finished.score,
+        "n_trials": float(len(loop.reports)),
+        "n_members": float(len(finished.weights)),
+        "seconds": clock.elapsed(),
+        **{name: score for name, score in scores.items() if score is not None},
+    }
+
+
+def test_dataset(whole: Dataset, rows: LabelledRows) -> Dataset:
+    """The user's test rows as a dataset of their own, for the process that scores them."""
+    name = f"{whole.name}-test"
+    return replace(whole, X=rows.X, y=rows.y, weights=rows.weights, groups=None, times=None, notes=(), name=name)

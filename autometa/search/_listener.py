@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autometa.records import SearchInfo, TrialReport
+from autometa.records import Note, NoteKind, SearchInfo, TrialReport
 from autometa.tracking import Tracker
 
 
@@ -36,8 +36,8 @@ class Listener:
     def started(self, info: SearchInfo) -> None:
         """The search knows its table, metric and settings."""
 
-    def note(self, text: str) -> None:
-        """Something the user should know: an assumption, a skipped part, a limit that was reached."""
+    def note(self, text: str, kind: NoteKind = "info") -> None:
+        """Something the user should know: an assumption, a skipped part, a limit that was reached; see `Note`."""
 
     def trial_started(self, report: TrialReport) -> None:
         """A trial runs."""
@@ -68,9 +68,9 @@ class LogListener(Listener):
         for name, value in info.settings.items():
             self._log.info("setting %s = %s", name, value)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, kind: NoteKind = "info") -> None:
         """One line."""
-        self._log.info("note: %s", text)
+        self._log.info("note: %s%s", "" if kind == "info" else f"{kind}: ", text)
 
     def trial_started(self, report: TrialReport) -> None:
         """Configuration and origin."""
@@ -103,16 +103,16 @@ class Broadcast(Listener):
         """Called in the order given."""
         self._listeners = list(listeners)
         self._log = logger
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
 
     def started(self, info: SearchInfo) -> None:
         """Pass on."""
         self._each(lambda listener: listener.started(info))
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, kind: NoteKind = "info") -> None:
         """Pass on, and keep for the result."""
-        self.notes.append(text)
-        self._each(lambda listener: listener.note(text))
+        self.notes.append(Note(text, kind))
+        self._each(lambda listener: listener.note(text, kind))
 
     def trial_started(self, report: TrialReport) -> None:
         """Pass on."""
@@ -167,12 +167,19 @@ class TrackerListener(Listener):
         self._tracker.trial(report)
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a full disk silences: what matters is in the leaderboard, and the search says what was wrong."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing."""
+
+
 def open_log(path: Path) -> logging.Logger:
     """A logger that writes to this file alone."""
     logger = logging.getLogger(f"autometa.search.{path.parent.resolve()}")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     return logger

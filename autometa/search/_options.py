@@ -1,10 +1,15 @@
 """The options of a search, checked once."""
 
-import os
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from autometa.errors import OptionError
+from autometa.search._environment import available_memory, cores
+
+OWN_SPLITS = "own"
+CLASS_WEIGHTS = ("auto", "balanced", "none")
+_CV = re.compile(r"(?P<folds>\d+)(x(?P<repeats>\d+))?|holdout(:(?P<share>0?\.\d+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +23,9 @@ class SearchOptions:
         memory_limit: Megabytes that one trial may allocate beyond its libraries. None: what is free, shared out.
         seed: Of splits, samplers and candidates.
         metric: Any scikit-learn scorer by name; None takes the task's default.
-        folds: Folds of the cross-validation.
+        cv: Folds (``5``), repeated folds (``5x3``), ``holdout`` or ``holdout:0.25``; ``own`` where splits are given.
+        class_weight: ``balanced`` gives every class the same weight in fits, ``none`` leaves the rows alone, ``auto``
+            balances where classes are rare and the metric counts classes alike.
         warm_start: Name of a warm starter, or ``none``.
         warm_trials: How many configurations the warm start may queue.
         learn: Whether the finished search adds its runs to the knowledge base.
@@ -32,7 +39,8 @@ class SearchOptions:
     memory_limit: int | None = None
     seed: int = 0
     metric: str | None = None
-    folds: int = 5
+    cv: str = "5"
+    class_weight: str = "auto"
     warm_start: str = "auto"
     warm_trials: int = 10
     learn: bool = True
@@ -47,20 +55,27 @@ class SearchOptions:
         """
         if self.time_limit is None and self.trials is None:
             raise OptionError("A search needs an end: give a time limit in seconds, a number of trials, or both.")
-        for name, low in (("time_limit", 1), ("trials", 1), ("jobs", 1), ("memory_limit", 64), ("folds", 2)):
+        for name, low in (("time_limit", 1), ("trials", 1), ("jobs", 1), ("memory_limit", 64)):
             value = getattr(self, name)
             if value is not None and not value >= low:
                 raise OptionError(f"{name} must be at least {low}, got {value}.")
         for name in ("seed", "warm_trials"):
             if getattr(self, name) < 0:
                 raise OptionError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if self.cv != OWN_SPLITS:
+            parse_cv(self.cv)
+        if self.class_weight not in CLASS_WEIGHTS:
+            raise OptionError(f"class_weight must be one of {', '.join(CLASS_WEIGHTS)}, got {self.class_weight!r}.")
         if self.ensemble_size < 1:
             raise OptionError(f"ensemble_size must be at least 1 (1 = the best model alone), got {self.ensemble_size}.")
 
     @property
     def trial_seconds(self) -> float | None:
-        """No trial may take more than a sixth of the search: one slow model must not be all that was tried."""
-        return None if self.time_limit is None else max(10.0, self.time_limit / 6)
+        """No trial may take more than a sixth of the search: one slow model must not be all that was tried.
+
+        Ten seconds at least, but never more than a quarter of the search.
+        """
+        return None if self.time_limit is None else min(max(10.0, self.time_limit / 6), self.time_limit / 4)
 
     @property
     def threads(self) -> int:
@@ -86,18 +101,24 @@ class SearchOptions:
         return cls(**{**plain, "candidates": None if chosen is None else tuple(chosen)})
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+def parse_cv(cv: str) -> tuple[int, int, float | None]:
+    """Folds, repeats and the held-out share of a description such as ``5``, ``5x3``, ``holdout`` or ``holdout:0.3``.
 
+    The share is None for folds; a hold-out counts as one fold.
 
-def available_memory() -> int | None:
-    """Megabytes of memory that programs can still get; None where the system does not say."""
-    try:
-        with open("/proc/meminfo") as meminfo:
-            for line in meminfo:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) // 1024
-    except OSError:
-        pass
-    return None
+    Raises:
+        OptionError: It reads otherwise.
+    """
+    found = _CV.fullmatch(cv.strip())
+    if found is None:
+        raise OptionError(
+            f"cv must be a number of folds such as 5, repeated folds such as 5x3, holdout or holdout:0.25, got {cv!r}."
+        )
+    if found["folds"] is None:
+        return 1, 1, float(found["share"] or 0.25)
+    folds, repeats = int(found["folds"]), int(found["repeats"] or 1)
+    if folds < 2:
+        raise OptionError(f"cv must be at least 2 folds, got {folds}. Use 5 unless rows are few, or holdout.")
+    if repeats < 1:
+        raise OptionError(f"cv must repeat its folds at least once, got {cv!r}.")
+    return folds, repeats, None

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -33,20 +34,25 @@ PRELOAD = (
 LIBRARIES = {"lightgbm": "lightgbm", "xgboost": "xgboost", "catboost": "catboost", "mlp": "torch"}
 
 
+SAVING = ("skops.io", "safetensors.numpy")
+
+
 def libraries_for(candidates: Collection[str] | None) -> tuple[str, ...]:
-    """Modules that only some candidates need; None means all candidates."""
-    return tuple(module for name, module in LIBRARIES.items() if candidates is None or name in candidates)
+    """Modules that only some candidates need, None meaning all candidates, and those that save a model at the end."""
+    return (*(module for name, module in LIBRARIES.items() if candidates is None or name in candidates), *SAVING)
 
 
 @dataclass(slots=True, eq=False)
 class Job:
     """One function running in a process of its own.
 
-    ``deadline`` is in `time.monotonic` seconds. ``killed_for`` is set once the pool has killed it.
+    ``deadline`` is in `time.monotonic` seconds; where ``seconds`` are given, it is set when the job starts.
+    ``killed_for`` is set once the pool has killed it.
     """
 
     end: socket.socket
     deadline: float | None
+    seconds: float | None
     crash_file: Path | None
     pid: int | None = None
     killed_for: str | None = None
@@ -121,9 +127,19 @@ class WorkerPool:
         *,
         memory_mb: int | None = None,
         deadline: float | None = None,
+        seconds: float | None = None,
         crash_file: Path | None = None,
     ) -> Job:
-        """Start ``function(channel, **arguments)``, named ``package.module:function``."""
+        """Start ``function(channel, **arguments)``, named ``package.module:function``.
+
+        Args:
+            function: What to run.
+            arguments: JSON values.
+            memory_mb: Megabytes that it may allocate.
+            deadline: `time.monotonic` at which it is killed, whether it has started or not.
+            seconds: What it may take once it has started; the server may still be importing when it is submitted.
+            crash_file: Where the Python stack of a native crash goes.
+        """
         request = {
             "kind": "run",
             "function": function,
@@ -136,7 +152,7 @@ class WorkerPool:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, contextlib.suppress(OSError):  # a server dying right now: the job's end says so
             socket.send_fds(self._control, [encode(request)], [theirs.fileno()])
-        job = Job(ours, deadline, crash_file)
+        job = Job(ours, deadline, seconds, crash_file)
         self._jobs.append(job)
         return job
 
@@ -148,9 +164,7 @@ class WorkerPool:
     def kill(self, job: Job, status: str) -> None:
         """Kill a job and everything it started; its outcome will carry ``status``."""
         job.killed_for = job.killed_for or status
-        if job.pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(job.pid, signal.SIGKILL)
+        self._kill_group(job)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Wait until a job says something, ends or runs out of time; at most ``timeout`` seconds."""
@@ -158,7 +172,10 @@ class WorkerPool:
         limits = [job.deadline - now for job in self._jobs if job.deadline is not None and not job.killed_for]
         if timeout is not None:
             limits.append(timeout)
-        ready, _, _ = select.select([job.end for job in self._jobs], [], [], max(0.0, min(limits)) if limits else None)
+        ends = [self._control, *(job.end for job in self._jobs)]
+        ready, _, _ = select.select(ends, [], [], max(0.0, min(limits)) if limits else None)
+        if self._control in ready:  # the server never speaks: it has died
+            self._hang_up()
         now = time.monotonic()
         for job in self._jobs:
             if job.deadline is not None and now >= job.deadline and not job.killed_for:
@@ -199,8 +216,15 @@ class WorkerPool:
         )
         theirs.close()
 
+    def _hang_up(self) -> None:
+        """Let the jobs of a dead server end, though something that they started may keep their line open."""
+        for job in self._jobs:
+            with contextlib.suppress(OSError):
+                job.end.shutdown(socket.SHUT_RDWR)
+
     def _restart(self) -> None:
         """Start a new server after the old one was killed, as an out-of-memory killer may do."""
+        self._hang_up()
         self._control.close()
         self._server.kill()
         self._server.wait()
@@ -208,17 +232,25 @@ class WorkerPool:
         for request in self._warmed:
             self._control.send(encode(request))
 
+    def _kill_group(self, job: Job) -> None:
+        if job.pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(job.pid, signal.SIGKILL)
+
     def _read(self, job: Job) -> Event | None:
         try:
             packet = job.end.recv(MAX_MESSAGE)
         except OSError:
             packet = b""
         if not packet:
+            self._kill_group(job)  # the kernel has killed the job with its server, but not what the job started
             return self._end(job, {"code": None})
         message = json.loads(packet)
         event = message.pop("event")
         if event == "started":
             job.pid = message["pid"]
+            if job.seconds is not None:
+                job.deadline = min(job.deadline or math.inf, time.monotonic() + job.seconds)
             if job.killed_for:
                 self.kill(job, job.killed_for)
             return None

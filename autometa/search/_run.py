@@ -1,33 +1,41 @@
 """One search from a table to a saved model."""
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from autometa import candidates, metafeatures
-from autometa.datasets import Dataset
+from autometa import metafeatures
+from autometa.datasets import Dataset, LabelledRows, safe_cells
 from autometa.errors import AutometaError, OptionError
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
-from autometa.records import MetaFeatures, SearchInfo, TrialReport
+from autometa.records import MetaFeatures, Note, SearchInfo, TrialReport
 from autometa.search import _study, _warm
 from autometa.search._clock import Clock, Interruption
-from autometa.search._evaluate import save_array
-from autometa.search._finish import Finished, Finisher, leaderboard, versions
+from autometa.search._environment import machine, versions
+from autometa.search._finish import REPORT_SECONDS, Finished, Finisher, reserve, summary, test_dataset
 from autometa.search._folder import SearchFolder
+from autometa.search._leaderboard import leaderboard
 from autometa.search._listener import Broadcast, Listener, LogListener, TrackerListener, close_log, open_log
+from autometa.search._opening import opening, search_info
 from autometa.search._options import SearchOptions
-from autometa.search._plan import SPACE, affordable, check, inferred, plan_folds
+from autometa.search._plan import SPACE, Judged, Plan, check, expected_seconds, make_plan, plan_of, shrink
 from autometa.search._pool import WorkerPool
-from autometa.search._splits import make_folds
-from autometa.search._trials import TrialLoop
+from autometa.search._splits import mean_train_rows
+from autometa.search._trials import Evaluation, TrialLoop
 from autometa.search._warm import CHOICE
+from autometa.spaces import SearchSpace
 from autometa.tracking import NullTracker, Tracker
 
 if TYPE_CHECKING:
     import optuna
+
+
+TRACKER_SECONDS = 15.0  # what a slow tracker may take at the end, however much time is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,9 @@ class SearchResult:
     reports: tuple[TrialReport, ...]
     leaderboard: pd.DataFrame
     study: "optuna.Study"
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
+    versions: dict[str, str]
+    machine: dict[str, str]
     seconds: float
 
 
@@ -65,6 +75,10 @@ class Search:
         storage: str | None = None,
         study_name: str = _study.STUDY_NAME,
         table: str = "",
+        test: LabelledRows | None = None,
+        command: str = "",
+        judged: Judged | None = None,
+        report: bool = True,
         state: dict[str, Any] | None = None,
     ) -> None:
         """Take everything that the search needs; `check` has passed.
@@ -81,9 +95,13 @@ class Search:
             storage: Optuna storage URL; None for the journal in the folder.
             study_name: Name of the study in that storage.
             table: Where the table came from, for the card.
+            test: The user's own test table, to score the model on.
+            command: How to run the same search again, for the report.
+            judged: The splits; None for a resumed search, which goes on with its own.
+            report: Whether to write the page for people.
             state: The state file of the search that is resumed, else None.
         """
-        self._whole = dataset
+        self._dataset = dataset
         self._options = options
         self._folder = folder
         self._pool = pool
@@ -93,17 +111,29 @@ class Search:
         self._storage = storage
         self._study_name = study_name
         self._table = table
+        self._test = test
+        self._command = command
+        self._wants_report = report
         self._resumed = state is not None
         self._state = dict(state or {})
+        self._machine = machine()
         self._log = open_log(folder.log)
         resume_run = self._state.get("tracking_run_id")
         self._listener = Broadcast(
             [LogListener(self._log), TrackerListener(self._tracker, resume_run_id=resume_run), *listeners], self._log
         )
-        self._metric, self._space = check(dataset, options)
-        self._dataset, self._limits = (dataset, []) if self._resumed else affordable(dataset, options)
-        self._n_folds, fewer = plan_folds(self._dataset, options)
-        self._limits += fewer
+        self._metric, space = check(dataset, options)
+        if judged is not None:
+            self._plan = self._new_plan(space, judged)
+        else:
+            self._plan = plan_of(self._state, folder, dataset, space)
+
+    def _new_plan(self, space: SearchSpace, judged: Judged) -> Plan:
+        seconds = self._options.trial_seconds
+        if seconds is not None:
+            # Reading a large table may have taken most of a short limit.
+            seconds = min(seconds, max(1.0, 0.25 * self._clock.remaining()))
+        return make_plan(self._dataset, self._options, self._metric, space, judged, seconds=seconds)
 
     def run(self) -> SearchResult:
         """Search, build the model, remember.
@@ -116,20 +146,24 @@ class Search:
         try:
             with interruption.watch():
                 self._prepare()
-                info = self._info()
+                info = search_info(
+                    self._dataset, self._plan, self._options, self._metric, folder=self._folder, table=self._table
+                )
                 self._listener.started(info)
-                for note in (*inferred(self._dataset), *self._dataset.notes, *self._limits):
-                    self._listener.note(note)
+                if not self._resumed:
+                    for note in opening(self._dataset, self._plan, self._test, seed=self._options.seed):
+                        self._listener.note(note.text, note.kind)
                 meta_features = self._describe()
                 study = self._open_study(meta_features)
                 loop = self._loop(study, interruption)
                 loop.run()
                 self._save_state(status="running", spent=self._clock.elapsed())
-                finished = self._finisher(loop).finish(self._facts(info))
+                finished = self._finisher(loop).finish(info)
                 board = self._write_leaderboard(loop, finished)
                 self._learn(meta_features, loop)
                 self._save_state(status="finished", spent=self._clock.elapsed())
-            self._finish_tracking(finished, len(loop.reports))
+                self._write_report(loop, finished, info, quick=interruption.asked)
+            self._finish_tracking(finished, loop)
             return SearchResult(
                 self._folder,
                 info,
@@ -138,64 +172,41 @@ class Search:
                 tuple(loop.reports),
                 board,
                 study,
-                tuple(self._listener.notes),
+                self._notes(),
+                versions(),
+                self._machine,
                 self._clock.elapsed(),
             )
         except BaseException as error:
             self._log.error("search stopped: %s: %s", type(error).__name__, error)
             if loop is not None:
-                self._write_leaderboard(loop, None)
-                self._save_state(status="running", spent=self._clock.elapsed())
+                with contextlib.suppress(OSError):  # on a full disk, what was wrong first is what counts
+                    self._write_leaderboard(loop, None)
+                    self._save_state(status="running", spent=self._clock.elapsed())
+            if isinstance(error, OSError):
+                raise self._folder.trouble(error) from error
             raise
         finally:
-            self._tracker.close()
+            self._close_tracker()
             self._listener.ended()
             close_log(self._log)
 
     def _describe(self) -> MetaFeatures:
         """Meta-features of the whole table, computed once and kept for a resumed search."""
         if "meta_features" not in self._state:
-            found = metafeatures.compute(self._whole, seed=self._options.seed)
+            found = metafeatures.compute(self._dataset, seed=self._options.seed)
             self._state["meta_features"] = dict(found.values)
-        return MetaFeatures(f"sha256:{self._whole.content_hash}", self._state["meta_features"])
+        return MetaFeatures(f"sha256:{self._dataset.content_hash}", self._state["meta_features"])
 
     def _prepare(self) -> None:
         """Write what the workers need and make them load it once."""
         if not self._resumed:
             self._dataset.to_folder(self._folder.data)
-            folds = make_folds(
-                self._dataset.y.to_numpy(), self._dataset.task, n_folds=self._n_folds, seed=self._options.seed
-            )
-            save_array(self._folder.folds, folds)
+            self._plan.splits.save(self._folder.splits(0))
+            if self._test is not None:
+                test_dataset(self._dataset, self._test).to_folder(self._folder.test)
         self._pool.warm("autometa.search._evaluate:load", {"folder": str(self._folder.data)})
         self._save_state(status="running", spent=self._state.get("spent", 0.0))
-
-    def _info(self) -> SearchInfo:
-        options = self._options
-        limit = "none" if options.time_limit is None else f"{options.time_limit:g} s"
-        memory = "none" if options.trial_memory is None else f"{options.trial_memory} MB a trial"
-        return SearchInfo(
-            name=self._folder.path.name,
-            dataset_name=self._dataset.name,
-            dataset_id=f"sha256:{self._dataset.content_hash}",
-            task=self._dataset.task,
-            metric=self._metric.name,
-            direction=self._metric.direction,
-            seed=options.seed,
-            folder=str(self._folder.path.resolve()),
-            settings={
-                "table": self._table,
-                "rows": str(len(self._dataset.X)),
-                "columns": str(self._dataset.X.shape[1]),
-                "time limit": limit,
-                "trials": "no limit" if options.trials is None else str(options.trials),
-                "jobs": str(options.jobs),
-                "memory limit": memory,
-                "folds": str(self._n_folds),
-                "warm start": options.warm_start,
-                "candidates": ", ".join(str(choice) for choice in self._space[CHOICE].choices),
-            },
-        )
 
     def _open_study(self, meta_features: MetaFeatures) -> "optuna.Study":
         study = _study.open_study(
@@ -215,37 +226,109 @@ class Search:
             self._listener.note(
                 f"resumed after {self._clock.elapsed():.0f} s; {retried} unfinished trials are tried again"
             )
-            return study
+        if not _study.is_queued(study):
+            self._queue(study, meta_features)
+        return study
+
+    def _queue(self, study: "optuna.Study", meta_features: MetaFeatures) -> None:
+        """Say what is tried first: what worked elsewhere, what to compare with, every candidate's default."""
         found = _warm.suggestions(
             self._dataset,
             meta_features,
             self._kb,
-            self._space,
+            self._plan.space,
             metric=self._metric,
             options=self._options,
             listener=self._listener,
         )
-        defaults = _study.defaults(self._space, CHOICE, [str(item.config[CHOICE]) for item in found])
-        effort = {name: candidates.CANDIDATES.create(name).effort for name in self._space.member_names}
-        for queue in (found, defaults):
-            _study.enqueue(study, _study.quick_first(queue, CHOICE, effort), self._space)
-        return study
+        space = self._plan.space
+        baselines = _study.baselines(space, CHOICE)
+        defaults = _study.defaults(space, CHOICE, [str(item.config[CHOICE]) for item in (*found, *baselines)])
+        cost = {name: expected_seconds(name, self._dataset, self._plan.splits) for name in space.member_names}
+        # Where time is so short that rows are left out, there may be one trial: then the safe ones come first.
+        queues = (baselines, found, defaults) if self._plan.sampled else (found, baselines, defaults)
+        ordered = [item for queue in queues for item in _study.quick_first(queue, CHOICE, cost)]
+        _study.enqueue(study, ordered, space)
 
     def _loop(self, study: "optuna.Study", interruption: Interruption) -> TrialLoop:
         listener = Broadcast([self._listener, _StateKeeper(self)], self._log)
         return TrialLoop(
             study=study,
-            space=self._space,
+            space=self._plan.space,
             pool=self._pool,
             folder=self._folder,
             metric=self._metric,
             options=self._options,
-            n_folds=self._n_folds,
+            evaluation=self._evaluation(),
+            cut=self._cut,
+            reserve=reserve(self._clock.time_limit, test=self._folder.test.is_dir(), report=self._wants_report),
             clock=self._clock,
             interruption=interruption,
             listener=listener,
             reports=_study.read_reports(study),
         )
+
+    def _evaluation(self) -> Evaluation:
+        splits = self._plan.splits
+        return Evaluation(
+            splits=self._folder.splits(self._plan_number()),
+            n_splits=len(splits),
+            train_rows=mean_train_rows(splits),
+            n_rows=len(self._dataset.X),
+            n_columns=self._dataset.X.shape[1],
+            n_classes=self._dataset.n_classes,
+            balanced=self._plan.balanced,
+        )
+
+    def _plan_number(self) -> int:
+        return int(self._state.get("plan", {"number": 0})["number"])
+
+    def _cut(self) -> Evaluation | None:
+        """Cheaper splits, for when no trial can finish with these."""
+        plan = shrink(self._plan, self._dataset, self._options)
+        if plan is None:
+            return None
+        number = self._plan_number() + 1
+        plan.splits.save(self._folder.splits(number))
+        self._plan = plan
+        self._state["plan"]["number"] = number
+        self._save_state(status="running", spent=self._clock.elapsed())
+        for note in plan.notes:
+            self._listener.note(note.text, note.kind)
+        return self._evaluation()
+
+    def _notes(self) -> tuple[Note, ...]:
+        """Everything that was said, in earlier runs of this search too."""
+        earlier = [Note(**note) for note in self._state.get("notes", [])]
+        return tuple(dict.fromkeys([*earlier, *self._listener.notes]))
+
+    def _write_report(self, loop: TrialLoop, finished: Finished, info: SearchInfo, *, quick: bool) -> None:
+        """The page for people, where there is time for it; `autometa report` can write it later."""
+        if not self._wants_report:
+            return
+        reason = self._finisher(loop).weigh_columns(3.0 if quick else 20.0)
+        self._state["result"] = {
+            "info": asdict(info),
+            "finished": asdict(finished),
+            "importances_reason": reason,
+            "seconds": self._clock.elapsed(),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": self._command,
+        }
+        self._save_state(status="finished", spent=self._clock.elapsed())
+        if self._clock.slack(seconds=2.5) <= REPORT_SECONDS:
+            self._listener.note(
+                f"no time for the report; write it with: autometa report {self._folder.path}", "limited"
+            )
+            return
+        self._listener.phase("writing the report")
+        try:
+            from autometa.search import _reporting  # not needed before
+
+            _reporting.write(self._folder, self._state, self._dataset, self._plan, loop.reports, self._metric)
+        except Exception as error:  # the model is there; a page that cannot be drawn must not take it away
+            self._log.exception("the report could not be written")
+            self._listener.note(f"the report could not be written: {type(error).__name__}: {error}", "failed")
 
     def _finisher(self, loop: TrialLoop) -> Finisher:
         return Finisher(
@@ -259,20 +342,9 @@ class Search:
             listener=self._listener,
         )
 
-    def _facts(self, info: SearchInfo) -> dict[str, Any]:
-        return {
-            "dataset": self._dataset.name,
-            "dataset_id": info.dataset_id,
-            "task": info.task,
-            "metric": info.metric,
-            "direction": info.direction,
-            "seed": info.seed,
-            "folds": self._n_folds,
-        }
-
     def _write_leaderboard(self, loop: TrialLoop, finished: Finished | None) -> pd.DataFrame:
         board = leaderboard(loop.reports, self._metric, finished.weights if finished else {})
-        board.to_csv(self._folder.leaderboard, index=False)
+        self._folder.write_leaderboard(safe_cells(board))
         return board
 
     def _learn(self, meta_features: MetaFeatures, loop: TrialLoop) -> None:
@@ -283,29 +355,18 @@ class Search:
         try:
             _warm.learn(self._dataset, meta_features, fresh, self._kb, space=SPACE, metric=self._metric)
         except (AutometaError, OSError) as error:  # the model is there; a full disk must not take it away
-            self._listener.note(f"the knowledge base could not take these runs: {error}")
+            self._listener.note(f"the knowledge base could not take these runs: {error}", "failed")
             return
         self._state["learned"] = sorted(learned | {report.number for report in fresh})
 
-    def _finish_tracking(self, finished: Finished, n_trials: int) -> None:
-        summary: dict[str, float | str] = {
-            "score": finished.score,
-            "n_trials": float(n_trials),
-            "n_members": float(len(finished.weights)),
-            "seconds": self._clock.elapsed(),
-        }
-        if finished.honest_score is not None:
-            summary["honest_score"] = finished.honest_score
-        self._tracker.finish(summary, [self._folder.leaderboard, self._folder.model, self._folder.log])
-        self._tracker.close(self._tracking_seconds())
+    def _finish_tracking(self, finished: Finished, loop: TrialLoop) -> None:
+        self._tracker.finish(summary(finished, loop, self._clock), self._folder.artifacts())
+        self._close_tracker()
         for problem in self._tracker.problems:
-            self._listener.note(f"tracking: {problem}")
+            self._listener.note(f"tracking: {problem}", "failed")
 
-    def _tracking_seconds(self) -> float | None:
-        """What the tracker may still take, so that the search ends by its limit and the slack it is allowed."""
-        if self._clock.time_limit is None:
-            return None
-        return max(1.0, self._clock.remaining() + 0.05 * self._clock.time_limit + 4.0)
+    def _close_tracker(self) -> None:
+        self._tracker.close(min(self._clock.at_least(1.0, slack=4.0), TRACKER_SECONDS))
 
     def _save_state(self, *, status: str, spent: float) -> None:
         self._state |= {
@@ -315,11 +376,20 @@ class Search:
                 "content_hash": self._dataset.content_hash,
             },
             "options": self._options.to_json(),
-            "folds": self._n_folds,
+            "plan": {
+                "number": self._plan_number(),
+                "splits": self._plan.splits.description,
+                "candidates": list(self._plan.space.member_names),
+                "balanced": self._plan.balanced,
+            },
+            "notes": [asdict(note) for note in self._notes()],
+            "command": self._command,
             "storage": self._storage,
             "study_name": self._study_name,
             "tracking_run_id": self._tracker.run_id or self._state.get("tracking_run_id"),
             "versions": versions(),
+            "machine": self._machine,
+            "threads": self._options.threads,
             "status": status,
             "spent": spent,
         }

@@ -1,5 +1,6 @@
 """The Optuna study of a search: opening it, queueing the warm start, and reading trials back."""
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 ORIGIN = "autometa.origin"
 REPORT = "autometa.report"
 RETRY = "autometa.retry_of"
+QUEUED = "autometa.queued"
 STUDY_NAME = "autometa"
+BASELINE = "baseline"
+_LEAST_COST = 0.5  # seconds of a trial below which nobody waits
+BASELINES = ("logistic_regression", "ridge", "lightgbm")
 
 
 def open_study(journal: Path, storage: str | None, *, name: str, direction: Direction, seed: int) -> "optuna.Study":
@@ -40,10 +45,12 @@ def open_study(journal: Path, storage: str | None, *, name: str, direction: Dire
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     backend: Any = storage
-    if storage is None:
-        backend = JournalStorage(JournalFileBackend(str(journal), lock_obj=JournalFileOpenLock(str(journal))))
     try:
+        if storage is None:
+            backend = JournalStorage(JournalFileBackend(str(journal), lock_obj=JournalFileOpenLock(str(journal))))
         study = optuna.create_study(storage=backend, study_name=name, direction=direction, load_if_exists=True)
+    except OSError:
+        raise
     except Exception as error:  # SQLAlchemy, drivers and URL parsers each have their own
         raise OptionError(f"The storage {storage or journal} cannot be opened: {error}") from error
     n_trials = len(study.get_trials(deepcopy=False))
@@ -59,22 +66,26 @@ def open_study(journal: Path, storage: str | None, *, name: str, direction: Dire
     return study
 
 
-def quick_first(suggestions: Iterable[Suggestion], choice: str, effort: Mapping[str, int]) -> list[Suggestion]:
-    """Sort by the candidates' effort, keeping the order among equals.
+def quick_first(suggestions: Iterable[Suggestion], choice: str, seconds: Mapping[str, float]) -> list[Suggestion]:
+    """Sort by the candidates' expected seconds, in steps of a factor four, keeping the order among equals.
 
     All of them are tried; this way a person sees a score after seconds, and a short search sees more of them.
     """
-    return sorted(suggestions, key=lambda suggestion: effort[str(suggestion.config[choice])])
+    step = {name: math.floor(math.log(max(cost, _LEAST_COST), 4)) for name, cost in seconds.items()}
+    return sorted(suggestions, key=lambda suggestion: step[str(suggestion.config[choice])])
 
 
 def enqueue(study: "optuna.Study", suggestions: Iterable[Suggestion], space: SearchSpace) -> int:
     """Queue configurations to be tried first; each is validated, since Optuna does not.
 
+    A search that was killed while it did so can do it again: what the study has already is not queued twice.
+
     Returns:
         How many were queued; repeats are not.
     """
     queued = 0
-    seen: set[str] = set()
+    there = [trial.system_attrs.get("fixed_params", {}) for trial in study.get_trials(deepcopy=False)]
+    seen = {space.key(params) for params in there if params}
     for suggestion in suggestions:
         space.validate(suggestion.config)
         key = space.key(suggestion.config)
@@ -82,7 +93,28 @@ def enqueue(study: "optuna.Study", suggestions: Iterable[Suggestion], space: Sea
             seen.add(key)
             study.enqueue_trial(suggestion.config, user_attrs={ORIGIN: asdict(suggestion.origin)})
             queued += 1
+    study.set_user_attr(QUEUED, True)
     return queued
+
+
+def is_queued(study: "optuna.Study") -> bool:
+    """Whether `enqueue` came to its end."""
+    return bool(study.user_attrs.get(QUEUED))
+
+
+def baselines(space: SearchSpace, choice: str) -> list[Suggestion]:
+    """The defaults of a linear model and of LightGBM, which everything else is compared with."""
+    return [
+        Suggestion(space.project({choice: name}), Origin(BASELINE, reason=f"the default of {name}, to compare with"))
+        for name in BASELINES
+        if name in space[choice].choices
+    ]
+
+
+def requeue(study: "optuna.Study", trial: "optuna.Trial") -> None:
+    """Queue a trial's configuration once more, with its origin."""
+    attrs = {ORIGIN: trial.user_attrs.get(ORIGIN, asdict(Origin("sampler"))), RETRY: trial.number}
+    study.enqueue_trial(dict(trial.params), user_attrs=attrs)
 
 
 def defaults(space: SearchSpace, choice: str, covered: Iterable[str]) -> list[Suggestion]:
@@ -104,12 +136,29 @@ def retry_unfinished(study: "optuna.Study") -> int:
 
     queued = 0
     for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        if REPORT in trial.user_attrs:  # it had ended, and only the study had not been told
+            report = trial.user_attrs[REPORT]
+            tell(study, trial.number, report["status"], report["value"])
+            continue
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        if trial.params and RETRY not in trial.user_attrs:
+        # What was queued for a trial is whole from the start; what was drawn may not be yet.
+        params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        if params and RETRY not in trial.user_attrs:
             attrs = {ORIGIN: trial.user_attrs.get(ORIGIN, asdict(Origin("sampler"))), RETRY: trial.number}
-            study.enqueue_trial(dict(trial.params), user_attrs=attrs)
+            study.enqueue_trial(params, user_attrs=attrs)
             queued += 1
     return queued
+
+
+def tell(study: "optuna.Study", trial: "optuna.Trial | int", status: str, value: float | None) -> None:
+    """End a trial in the study as it ended in its process."""
+    import optuna
+
+    if status == "complete":
+        study.tell(trial, value)
+    else:
+        state = optuna.trial.TrialState.PRUNED if status == "pruned" else optuna.trial.TrialState.FAIL
+        study.tell(trial, state=state)
 
 
 def origin_of(attrs: dict[str, Any]) -> Origin:
@@ -136,6 +185,7 @@ def read_reports(study: "optuna.Study") -> list[TrialReport]:
             plain = dict(trial.user_attrs[REPORT])
             plain["origin"] = Origin(**plain["origin"])
             plain["fold_scores"] = tuple(plain["fold_scores"])
+            plain["records"] = tuple(plain.get("records", ()))
             reports.append(TrialReport(config=dict(trial.params), **plain))
         elif trial.state is optuna.trial.TrialState.FAIL:
             reports.append(

@@ -1,10 +1,11 @@
 """The loop that runs trials until a budget is spent."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autometa.candidates import CANDIDATES
 from autometa.metrics import Metric
 from autometa.records import TrialReport
 from autometa.search import _study
@@ -27,7 +28,26 @@ class _Running:
     trial: "optuna.Trial"
     report: TrialReport
     scores: list[float] = field(default_factory=list)
+    records: list[Mapping[str, int]] = field(default_factory=list)
     fit_seconds: float = 0.0
+    stopped_for: str = ""
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What every trial of a search shares.
+
+    ``splits`` is their file and ``n_splits`` their number; ``train_rows`` is the mean number of rows to learn from, and
+    ``n_rows``, ``n_columns`` and ``n_classes`` are those of the whole table.
+    """
+
+    splits: Path
+    n_splits: int
+    train_rows: float
+    n_rows: int
+    n_columns: int
+    n_classes: int
+    balanced: bool = False
 
 
 class TrialLoop:
@@ -46,24 +66,34 @@ class TrialLoop:
         folder: SearchFolder,
         metric: Metric,
         options: SearchOptions,
-        n_folds: int,
+        evaluation: Evaluation,
+        cut: Callable[[], Evaluation | None],
         clock: Clock,
         interruption: Interruption,
         listener: Listener,
+        reserve: float = 1.5,
         reports: Sequence[TrialReport] = (),
     ) -> None:
-        """``reports`` are the trials that ended before a resume."""
+        """Take what the trials need.
+
+        ``cut`` is asked for cheaper splits when no trial can finish with these; None says that there are none.
+        ``reserve`` are the seconds that the end of the search takes besides the refits, ``reports`` the trials that
+        ended before a resume.
+        """
         self._study = study
         self._space = space
         self._pool = pool
         self._folder = folder
         self._metric = metric
         self._options = options
-        self._n_folds = n_folds
+        self._evaluation = evaluation
+        self._cut = cut
+        self.reserve = reserve
         self._clock = clock
         self._interruption = interruption
         self._listener = listener
         self._running: dict[Job, _Running] = {}
+        self._too_large: list[_Running] = []
         self.reports = list(reports)
 
     def run(self) -> None:
@@ -83,16 +113,35 @@ class TrialLoop:
     def finish_seconds(self) -> float:
         """Seconds to keep for the ensemble, the refit and the saving of what the search has found so far.
 
-        A refit sees all rows instead of all but one fold, so it takes a little longer than a fold's fit. At most half
-        of the time limit is kept: the refit then takes fewer members.
+        A refit sees all rows instead of all but one split's, so it takes a little longer than a split's fit. At most
+        half of the time limit is kept, and no more than a quarter for rows that the trials did without: the refit then
+        takes fewer members, or fewer rows.
         """
-        fits = [self.refit_seconds(report) for report in self.complete()[:5]]
-        needed = 1.5 + sum(fits) / self._options.jobs + max(fits, default=0.0)
-        return needed if self._clock.time_limit is None else min(needed, 0.5 * self._clock.time_limit)
+        best = self.complete()[:5]
+        fits = [self.refit_seconds(report) for report in best]
+        needed = self.reserve + sum(fits) / self._options.jobs + max(fits, default=0.0)
+        limit = self._clock.time_limit
+        if limit is None:
+            return needed
+        if not best:  # a first finished trial is worth the slack that every search has
+            return -0.05 * limit
+        whole = [self.refit_seconds(report, n_rows=self._evaluation.n_rows) for report in best]
+        more = min(self.reserve + sum(whole) / self._options.jobs + max(whole, default=0.0), 0.25 * limit)
+        return max(min(needed, 0.5 * limit), more)
 
-    def refit_seconds(self, report: TrialReport) -> float:
-        """Expected seconds to refit a finished trial on all rows and save it."""
-        return 1.2 * report.fit_seconds / (self._n_folds - 1) + 0.2
+    def refit_seconds(self, report: TrialReport, n_rows: float | None = None) -> float:
+        """Expected seconds to refit a finished trial and save it, on ``n_rows`` or on as many as the splits use."""
+        one = report.fit_seconds / self._evaluation.n_splits
+        if n_rows is None:
+            return 1.3 * one + 0.2
+        of = CANDIDATES.create(report.candidate).fit_seconds
+        shape = (self._evaluation.n_columns, self._evaluation.n_classes)
+        return 1.3 * one * max(1.0, of(round(n_rows), *shape) / of(round(self._evaluation.train_rows), *shape)) + 0.2
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """How the trials are judged now."""
+        return self._evaluation
 
     def complete(self) -> list[TrialReport]:
         """Finished trials with a score, best first."""
@@ -124,15 +173,17 @@ class TrialLoop:
             "autometa.search._evaluate:evaluate",
             {
                 "data": str(self._folder.data),
+                "splits": str(self._evaluation.splits),
                 "config": config,
                 "metric": self._metric.name,
                 "seed": self._options.seed,
                 "threads": self._options.threads,
+                "balanced": balanced(self._evaluation.balanced, report.candidate),
                 "predictions": str(self._folder.predictions(trial.number)),
                 "seconds": seconds,
             },
             memory_mb=self._options.trial_memory,
-            deadline=None if seconds is None else time.monotonic() + seconds,
+            seconds=seconds,
             crash_file=self._folder.crash(trial.number),
         )
         self._running[job] = _Running(trial, report)
@@ -145,15 +196,15 @@ class TrialLoop:
             self._end(running, event.outcome)
             return
         running.scores.append(event.message["score"])
+        running.records.append(event.message["record"])
         running.fit_seconds += event.message["fit_seconds"]
         done = len(running.scores)
         running.trial.report(sum(running.scores) / done, step=done)
-        # With one fold to go, its predictions are worth more to the ensemble than the time that it takes.
-        self._pool.answer(event.job, go=done >= self._n_folds - 1 or not running.trial.should_prune())
+        # With one split to go, its predictions are worth more to the ensemble than the time that it takes.
+        sure = done >= self._evaluation.n_splits - 1 or running.report.origin.strategy == _study.BASELINE
+        self._pool.answer(event.job, go=sure or not running.trial.should_prune())
 
     def _end(self, running: _Running, outcome: Outcome) -> None:
-        import optuna
-
         mean = sum(running.scores) / len(running.scores) if running.scores else None
         complete = outcome.status == "ok" and outcome.value["complete"]
         status = outcome.status if outcome.status != "ok" else "complete" if complete else "pruned"
@@ -166,24 +217,39 @@ class TrialLoop:
             fit_seconds=running.fit_seconds,
             peak_memory_mb=outcome.peak_memory_mb,
             reason=self._reason(status, outcome, running),
+            records=tuple(running.records) if any(running.records) else (),
         )
         _study.write_report(running.trial, report)
-        if status == "complete":
-            self._study.tell(running.trial, mean)
-        else:
-            state = optuna.trial.TrialState.PRUNED if status == "pruned" else optuna.trial.TrialState.FAIL
-            self._study.tell(running.trial, state=state)
+        _study.tell(self._study, running.trial, status, mean)
         self.reports.append(report)
         self._listener.trial_finished(report)
+        if status in ("timeout", "memory"):
+            self._too_large.append(running)
+            self._cut_if_hopeless()
+
+    def _cut_if_hopeless(self) -> None:
+        """Ask for cheaper splits once two trials were too large and none has finished; try those again on them."""
+        if len(self._too_large) < 2 or any(report.status == "complete" for report in self.reports):
+            return
+        cheaper = self._cut()
+        if cheaper is None:
+            return
+        self._evaluation = cheaper
+        for running in (*self._too_large, *self._running.values()):
+            _study.requeue(self._study, running.trial)
+        self._too_large.clear()
+        for job, running in self._running.items():
+            running.stopped_for = "the search went on with fewer rows or splits, and tries it again"
+            self._pool.kill(job, "interrupted")
 
     def _reason(self, status: str, outcome: Outcome, running: _Running) -> str:
         if status == "pruned":
-            return f"among the worst third after {len(running.scores)} of {self._n_folds} folds"
+            return f"among the worst third after {len(running.scores)} of {self._evaluation.n_splits} splits"
         if status == "timeout":
             seconds = self._clock.elapsed() - running.report.started
             return f"took more than {seconds:.0f} s, the most that a trial of this search may take"
         if status == "interrupted":
-            return "the search ended while it ran"
+            return running.stopped_for or "the search ended while it ran"
         return outcome.reason
 
     def _progress(self) -> Progress:
@@ -196,3 +262,8 @@ class TrialLoop:
             best=complete[0] if complete else None,
             running=[running.report for running in self._running.values()],
         )
+
+
+def balanced(wanted: bool, candidate: str) -> bool:
+    """Whether a candidate's fits weigh the classes alike: where that is wanted and the candidate takes weights."""
+    return wanted and CANDIDATES.create(candidate).takes_weights

@@ -27,7 +27,7 @@ import socket
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NoReturn
 
 MAX_MESSAGE = 64 * 1024
@@ -119,6 +119,8 @@ def serve(control: socket.socket, later: Sequence[str] = ()) -> None:
     finally:
         for pid in jobs:
             _kill_group(pid)
+        while _kill_strays({}):  # what had left its group, and what those hand on to us as they die
+            os.waitpid(-1, 0)
 
 
 def _run_child(end: socket.socket, request: dict[str, Any]) -> NoReturn:
@@ -181,7 +183,8 @@ def _reap(jobs: dict[int, socket.socket]) -> None:
             return
         end = jobs.pop(pid, None)
         if end is None:
-            continue  # an orphan that a job left behind
+            _kill_strays(jobs)  # an orphan that a job left behind, and now its own children
+            continue
         _kill_group(pid)
         _kill_strays(jobs)
         with contextlib.suppress(OSError):
@@ -197,19 +200,20 @@ def _reap(jobs: dict[int, socket.socket]) -> None:
         end.close()
 
 
-def _kill_strays(jobs: dict[int, socket.socket]) -> None:
-    """Kill processes that escaped their group: as sub-reaper, we inherit every orphan."""
+def _kill_strays(jobs: Collection[int]) -> bool:
+    """Kill processes that escaped their group: as sub-reaper, we inherit every orphan. Were there any?"""
     try:
         with open(f"/proc/self/task/{os.getpid()}/children") as children:
             pids = [int(pid) for pid in children.read().split()]
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
-        return  # a kernel without that file; process groups still catch the usual case
-    for pid in pids:
-        if pid not in jobs:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        return False  # a kernel without that file; process groups still catch the usual case
+    strays = [pid for pid in pids if pid not in jobs]
+    for pid in strays:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(strays)
 
 
 def _kill_group(pid: int) -> None:

@@ -13,131 +13,40 @@ Each ``check_*`` takes a function that makes a candidate, and raises ``Assertion
 The checks prove manners, not merit; only `check_learns` asks for a little of that.
 """
 
-import contextlib
-import io
+import json
 import random
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from autometa.candidates import TRUSTED_TYPES, Candidate
-from autometa.datasets import Column, TableSchema
+from autometa.candidates import TRUSTED_TYPES
+from autometa.datasets import TableSchema
 from autometa.errors import InvalidConfigError, OptionError
-from autometa.records import TASK_TYPES, Config, ConfigValue, TaskType
+from autometa.records import TASK_TYPES, Config, ConfigValue
 from autometa.spaces import Hyperparameter, SearchSpace
+from autometa.testing._candidate_tools import (
+    Make,
+    Table,
+    cheap,
+    describe,
+    fitted,
+    only,
+    predict,
+    quick,
+    silence_required,
+    strings,
+    tasks,
+    weighted,
+)
 
-Make = Callable[[], Candidate]
+__all__ = ["CHECKS", "Make", "Table", "cheap", "describe", "fitted", "predict", "quick", "silence_required", "tasks"]
 
-_COSTLY = ("n_estimators", "iterations", "max_iter", "n_blocks", "width", "ensemble_size")
 _THREADS = ("n_jobs", "n_threads", "nthread", "num_threads", "thread_count")
-_N_CLASSES: Mapping[TaskType, int] = {"binary": 2, "multiclass": 3, "regression": 0}
-
-
-class Table:
-    """A small table that can be learned: ``X`` as `TableSchema.apply` returns it, ``y``, and its schema."""
-
-    def __init__(self, task: TaskType, *, n: int = 72, texts: bool = False, seed: int = 0) -> None:
-        rng = np.random.default_rng(seed)
-        size, colour = rng.normal(size=n), rng.integers(0, 3, n)
-        score = size + 1.5 * (colour == 1) + 0.1 * rng.normal(size=n)
-        columns: dict[str, Any] = {
-            "size": size,
-            "gaps": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
-            "zeros": np.where(rng.random(n) < 0.9, 0.0, 1e6),
-            "colour": _strings(np.array(["red", "green", "blue"])[colour]),
-            "town": _strings([None if i % 11 == 0 else f"town {i % 60}" for i in range(n)]),
-        }
-        kinds = {"size": "numeric", "gaps": "numeric", "zeros": "numeric", "colour": "categorical"}
-        kinds["town"] = "categorical"
-        if texts:
-            day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="h")
-            columns["day"] = pd.Series(day).mask(rng.random(n) < 0.1).astype("datetime64[us]")
-            words = [None if i % 9 == 0 else f"the parcel number {i} arrived" for i in range(n)]
-            columns["note"] = _strings(words)
-            kinds |= {"day": "datetime", "note": "text"}
-        self.X = pd.DataFrame(columns)
-        cuts = np.quantile(score, np.linspace(0, 1, _N_CLASSES[task] + 1)[1:-1]) if task != "regression" else []
-        self.y = score if task == "regression" else np.digitize(score, cuts)
-        self.schema = TableSchema(
-            columns=tuple(Column(name, kind, "made so") for name, kind in kinds.items()),  # type: ignore[arg-type]
-            target="target",
-            target_reason="made so",
-            task=task,
-            task_reason="made so",
-            classes=tuple(range(_N_CLASSES[task])),
-        )
-
-    @property
-    def task(self) -> TaskType:
-        """The schema's task."""
-        return self.schema.task
-
-
-def _strings(values: Any) -> "pd.Series[Any]":
-    return pd.Series(values, dtype="str")
-
-
-def tasks(make: Make) -> list[TaskType]:
-    """The task types that a candidate says it learns."""
-    return [task for task in TASK_TYPES if task in make().tasks]
-
-
-def cheap(space: SearchSpace, config: Config) -> Config:
-    """The same configuration with as few trees, rounds and units as the space allows."""
-    low = {one.name: int(one.bounds[0]) for one in space.hyperparameters if one.name in _COSTLY}
-    return {name: low.get(name, value) for name, value in config.items()}
-
-
-def quick(make: Make, task: TaskType) -> Config:
-    """The defaults of a task, made cheap."""
-    space = make().space_for(task)
-    return cheap(space, space.default())
-
-
-def fitted(make: Make, table: Table, config: Config | None = None, *, seed: int = 0) -> Pipeline:
-    """A pipeline of the candidate, by default of its cheap defaults, fitted on a table."""
-    chosen = quick(make, table.task) if config is None else config
-    return make().build(chosen, schema=table.schema, seed=seed).fit(table.X, table.y)
-
-
-def predict(pipeline: Pipeline, X: pd.DataFrame, task: TaskType) -> npt.NDArray[np.float64]:
-    """Probabilities of shape (n, K), or predictions of shape (n,) for regression."""
-    values = pipeline.predict(X) if task == "regression" else pipeline.predict_proba(X)
-    return np.asarray(values, dtype=np.float64)
-
-
-def describe(pipeline: Pipeline) -> str:
-    """Everything that a pipeline was built with, as a text that two equal pipelines share."""
-    return repr(sorted((name, _plain(value)) for name, value in pipeline.get_params(deep=True).items()))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseEstimator):
-        return type(value).__name__
-    if isinstance(value, Mapping):
-        return sorted((str(key), _plain(entry)) for key, entry in value.items())
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    named = type(value).__module__.startswith("autometa.")
-    return (type(value).__name__, _plain(vars(value))) if named else repr(value)
-
-
-@contextlib.contextmanager
-def silence_required() -> Iterator[None]:
-    """Fail on warnings and on anything printed."""
-    printed = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        warnings.simplefilter("error")
-        yield
-    assert not printed.getvalue(), f"Nothing may be printed, but got {printed.getvalue()[:200]!r}."
 
 
 def check_configs_fit(make: Make) -> None:
@@ -222,8 +131,8 @@ def check_hard_tables(make: Make) -> None:
     """Missing values, constant columns, a single or unseen category, a column wholly missing."""
     for task in tasks(make):
         table = Table(task)
-        table.X = table.X.assign(size=3.0, gaps=np.nan, colour=_strings(["red"] * len(table.X)))
-        later = Table(task, seed=1).X.assign(colour=_strings(["violet"] * len(table.X)))
+        table.X = table.X.assign(size=3.0, gaps=np.nan, colour=strings(["red"] * len(table.X)))
+        later = Table(task, seed=1).X.assign(colour=strings(["violet"] * len(table.X)))
         later.loc[:3, ["size", "zeros", "colour", "town"]] = np.nan
         with silence_required():
             values = predict(fitted(make, table), later, task)
@@ -236,20 +145,13 @@ def check_column_kinds(make: Make) -> None:
     table = Table(task, texts=True)
     with silence_required():
         everything = fitted(make, table)
-        gone = table.X.assign(day=pd.Series(pd.NaT, table.X.index, dtype="datetime64[us]"), note=_strings(table.y * 0))
+        gone = table.X.assign(day=pd.Series(pd.NaT, table.X.index, dtype="datetime64[us]"), note=strings(table.y * 0))
         assert np.isfinite(predict(everything, gone, task)).all()
         for name in ("size", "colour", "day", "note"):
-            narrow = _only(table, name)
+            narrow = only(table, name)
             assert np.isfinite(predict(fitted(make, narrow), narrow.X, task)).all(), f"Fails on {name} alone."
             narrow.X = narrow.X.iloc[[0] * len(narrow.X)].reset_index(drop=True)
             assert np.isfinite(predict(fitted(make, narrow), narrow.X, task)).all(), f"Fails on one {name}."
-
-
-def _only(table: Table, name: str) -> Table:
-    narrow = Table(table.task)
-    columns = tuple(column for column in table.schema.columns if column.name == name)
-    narrow.X, narrow.schema = table.X[[name]], replace(table.schema, columns=columns)
-    return narrow
 
 
 def check_fit_and_predict_are_pure(make: Make) -> None:
@@ -358,6 +260,91 @@ def check_learns(make: Make) -> None:
             assert right > 0.7, f"It gets {right:.0%} of an easy {task} table right."
 
 
+def check_equal_weights_are_no_weights(make: Make) -> None:
+    """Weights that are all the same, whatever they are, change nothing; those that hardly differ, hardly anything.
+
+    A learner that draws at random may draw anew for the latter, so they may move predictions by a tenth of the
+    target's spread.
+    """
+    for task in tasks(make) if make().takes_weights else ():
+        table = Table(task, n=144)
+        plain = predict(fitted(make, table), table.X, task)
+        unit = np.std(table.y) if task == "regression" else 1.0
+        nearly = 1 + 1e-6 * np.random.default_rng(0).random(len(table.y))
+        for weights, tolerance in ((np.full(len(table.y), 7.0), 1e-3), (nearly, 0.1)):
+            moved = np.abs(predict(weighted(make, table, weights), table.X, task) - plain).mean() / unit
+            assert moved <= tolerance, f"Weights near {weights[0]:g} move {task} predictions by {moved:.3f}."
+
+
+def check_weights_matter(make: Make) -> None:
+    """Where two groups of rows contradict each other, predictions follow the one with the greater weight."""
+    for task in tasks(make) if make().takes_weights else ():
+        once, table = (only(Table(task, n=n), "size", "gaps", "zeros") for n in (144, 288))
+        table.X = pd.concat([once.X, once.X], ignore_index=True)
+        other = once.y.max() + once.y.min() - once.y if task == "regression" else (once.y + 1) % (once.y.max() + 1)
+        table.y = np.concatenate([once.y, other])
+        first = np.repeat([20.0, 1.0], len(once.y))
+        followed = [_agreement(weighted(make, table, one), once) for one in (first, first[::-1])]
+        assert followed[0] > followed[1] + 0.1, f"Weights do not decide between contradictory {task} rows: {followed}."
+
+
+def _agreement(pipeline: Pipeline, table: Table) -> float:
+    """Mean probability of the right class, or slope of the predictions over the target."""
+    values = predict(pipeline, table.X, table.task)
+    if table.task == "regression":
+        return float(np.cov(values, table.y)[0, 1] / np.var(table.y))
+    return float(values[np.arange(len(table.y)), table.y].mean())
+
+
+def check_rows_of_weight_zero_do_not_decide(make: Make) -> None:
+    """A row of weight 0 may have any target, and a class that has no other rows is not there."""
+    for task in tasks(make) if make().takes_weights else ():
+        table = only(Table(task, n=144), "size", "gaps", "zeros")
+        weights = np.where(np.arange(len(table.y)) % 3, 2.0, 0.0)
+        runs = []
+        for shift in (0, 1, 5):
+            table.y = np.where(weights > 0, table.y, np.roll(table.y, shift))
+            runs.append(predict(weighted(make, table, weights), table.X, task))
+        for run in runs[1:]:
+            np.testing.assert_allclose(run, runs[0], atol=1e-6, err_msg=f"{task} rows of weight 0 decide.")
+        if task == "multiclass":
+            with silence_required():
+                without_last = weighted(make, table, table.y < 2)
+            np.testing.assert_array_equal(without_last.classes_, [0, 1])
+
+
+def check_weights_are_taken_or_refused(make: Make) -> None:
+    """A candidate that takes no weights raises on them, and one that does raises on those that are none."""
+    for task in tasks(make):
+        table = Table(task)
+        good = np.arange(1.0, len(table.y) + 1)
+        wrong = [-good, good[1:], 0 * good, np.where(good == 3, np.nan, good)]
+        for weights in wrong if make().takes_weights else [good, np.ones_like(good)]:
+            try:
+                weighted(make, table, weights)
+            except (TypeError, ValueError):
+                continue
+            raise AssertionError(f"A {task} fit with the weights {weights[:4]}... must raise.")
+
+
+def check_a_limited_fit_can_be_repeated(make: Make) -> None:
+    """Where the model has a `time_limit`, a fit that it ended is repeated to the bit from its record."""
+    for task in tasks(make):
+        table = Table(task)
+        fresh = make().build(quick(make, task), schema=table.schema, seed=0)
+        if "time_limit" not in fresh["model"].get_params(deep=False):
+            continue
+        for limit in (1e-6, 0.03):
+            limited = clone(fresh).set_params(model__time_limit=limit).fit(table.X, table.y)
+            record = limited["model"].training_record_
+            assert record or limit > 1e-3, f"A {task} fit without any time leaves no record."
+            assert all(type(value) is int for value in record.values()), f"{record} must hold integers by name."
+            again = clone(fresh).set_params(model__replay=json.loads(json.dumps(record))).fit(table.X, table.y)
+            same = np.array_equal(predict(again, table.X, task), predict(limited, table.X, task))
+            assert same, f"A {task} fit from the record {record} is another."
+            assert again["model"].training_record_ == record, "A repeated fit has another record."
+
+
 CHECKS: tuple[Callable[[Make], None], ...] = (
     check_configs_fit,
     check_every_hyperparameter_matters,
@@ -371,4 +358,9 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     check_probabilities,
     check_threads,
     check_learns,
+    check_equal_weights_are_no_weights,
+    check_weights_matter,
+    check_rows_of_weight_zero_do_not_decide,
+    check_weights_are_taken_or_refused,
+    check_a_limited_fit_can_be_repeated,
 )

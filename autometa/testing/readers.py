@@ -103,6 +103,15 @@ def check_gives_plain_frames(case: ReaderCase) -> None:
     assert all(isinstance(note, str) and note for note in table.notes), "Notes must be sentences."
 
 
+def check_keeps_words_that_look_like_numbers(case: ReaderCase) -> None:
+    """The columns that ``Source.words`` names come back as they were written: "007" is a code, not 7."""
+    frame = pd.DataFrame({"code": pd.Series(["007", "1.50", "1e3"], dtype="str"), "value": [0.5, 1.5, 2.5]})
+    with tempfile.TemporaryDirectory() as folder:
+        source = replace(case.source(frame, Path(folder)), words=frozenset({"code"}))
+    code = case.make().read(source).frame["code"].astype("str")
+    assert code.tolist() == frame["code"].tolist(), f"'007', '1.50', '1e3' became {code.tolist()}."
+
+
 def check_same_bytes_same_table(case: ReaderCase) -> None:
     """Reading twice, with one instance or two, gives the same."""
     with _written(case) as source:
@@ -172,6 +181,7 @@ CHECKS: tuple[Callable[[ReaderCase], None], ...] = (
     check_recognises_its_own_files,
     check_reads_what_was_written,
     check_gives_plain_frames,
+    check_keeps_words_that_look_like_numbers,
     check_same_bytes_same_table,
     check_ignores_the_file_name,
     check_leaves_the_file_alone,

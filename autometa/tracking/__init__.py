@@ -8,8 +8,9 @@ from autometa.tracking._base import Tracker
 from autometa.tracking._mlflow import MlflowTracker
 from autometa.tracking._null import NullTracker
 from autometa.tracking._store import Store, resolve
+from autometa.tracking._view import searches_page
 
-__all__ = ["MlflowTracker", "NullTracker", "Store", "Tracker", "open_tracker", "resolve"]
+__all__ = ["MlflowTracker", "NullTracker", "Store", "Tracker", "open_tracker", "resolve", "searches_page"]
 
 
 def open_tracker(uri: str | None, *, experiment: str = "autometa", close_timeout: float = 10.0) -> Tracker:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import sqlalchemy
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
 from autometa.tracking import _sqlite
+from autometa.tracking._view import EXPERIMENT_TAGS
 from autometa.tracking._wire import Start
 
 
@@ -60,7 +62,7 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: Path | None) -> s
     if experiment is None:
         location = artifacts.as_uri() if artifacts else None
         try:
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
         except MlflowException:  # another search may have made it just now
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
@@ -70,4 +72,12 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: Path | None) -> s
             f"the experiment {name!r} is in MLflow's bin; bring it back with "
             f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
         )
+    _dress(client, experiment)
     return str(experiment.experiment_id)
+
+
+def _dress(client: MlflowClient, experiment: Experiment) -> None:
+    """Give an experiment that others made the tags that it lacks."""
+    with contextlib.suppress(MlflowException):  # not ours to change: it is shown as its owner has it
+        for key in EXPERIMENT_TAGS.keys() - experiment.tags.keys():
+            client.set_experiment_tag(experiment.experiment_id, key, EXPERIMENT_TAGS[key])

@@ -2,7 +2,9 @@
 
 import contextlib
 import getpass
+import hashlib
 import importlib.metadata
+import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from autometa.records import TrialReport
-from autometa.tracking import _values
+from autometa.tracking import _notes, _values
 from autometa.tracking._wire import Finish, Start, Trial
 
 # As MLflow's own Optuna storage has it: what was stopped on purpose is killed, what went wrong is failed.
@@ -30,6 +32,9 @@ _STATUS = {
 }
 _PAGE = 1000
 _MAX_RUN_NAME = 250
+_MAX_DATASET_NAME = 500
+_DIGEST = 8  # as many characters as MLflow's own digests
+_NOTE_MARK = "mlflow.note.autometa"  # digest of the description that we wrote: one that its user changed is left alone
 _METRICS_PER_CALL = 800  # with 100 parameters and 100 tags this is MLflow's limit for one call
 _OTHERS_PER_CALL = 100
 
@@ -45,6 +50,7 @@ class SearchRuns:
         self._sources = _source_tags()
         self._best_name = _values.name(f"best_{start.info.metric}")
         self._best: float | None = None
+        self._leader: TrialReport | None = None
         self._n_scored = 0
         self._series: list[Metric] = []
         self._trials: dict[int, str] = {}
@@ -55,6 +61,7 @@ class SearchRuns:
         self.missing_run_id = start.resume_run_id if earlier is None else None
         self.run_id = self._reopen(earlier, start.sent) if earlier else self._create(start)
         self._log_settings(earlier.data.params if earlier else {})
+        self._describe(_notes.running(start.info, **self._place), earlier.data.tags if earlier else {})
 
     def trial(self, message: Trial) -> None:
         """Write a trial down; one that is recorded with its end already is left alone."""
@@ -70,10 +77,10 @@ class SearchRuns:
             metrics=[] if running else self._trial_metrics(report, at),
             tags=self._trial_tags(report) if known else {},
         )
+        if known:
+            self._client.update_run(run_id, status="RUNNING" if running else None, name=_trial_name(report))
         if running:
             self._running.add(report.number)
-            if known:
-                self._client.update_run(run_id, status="RUNNING")
         else:
             self._client.set_terminated(run_id, _STATUS[report.status], end_time=at)
             self._running.discard(report.number)
@@ -81,9 +88,11 @@ class SearchRuns:
             self._score(report, at)
 
     def flush(self) -> None:
-        """Write what was gathered from several trials at once: the course of the best score."""
+        """Write what was gathered from several trials at once: the course of the best score, and whose it is."""
         series, self._series = self._series, []
-        self._log(self.run_id, metrics=series)
+        leader, self._leader = self._leader, None
+        found = {"candidate": f"best: {leader.candidate} (trial {leader.number})"} if leader else {}
+        self._log(self.run_id, metrics=series, tags=found)
 
     def finish(self, message: Finish) -> Iterator[str]:
         """Write the result down and end the run, then copy the artifacts; gives what could not be copied.
@@ -94,8 +103,10 @@ class SearchRuns:
         words = {key: v for key, v in message.summary.items() if key not in numbers}
         at = _milliseconds(message.sent)
         metrics = [Metric(key, numbers[text], at, 0) for text, key in _values.names(numbers).items()]
-        self._log(self.run_id, metrics=[*self._series, *metrics], tags={**words, "status": "complete"})
-        self._series = []
+        self.flush()
+        self._log(self.run_id, metrics=metrics, tags={**words, "status": "complete"})
+        note = _notes.finished(self._info, message.summary, message.artifacts, **self._place)
+        self._describe(note, self._client.get_run(self.run_id).data.tags)
         self._end(message.sent, "FINISHED")
         for path in map(Path, message.artifacts):
             try:
@@ -106,7 +117,8 @@ class SearchRuns:
     def kill(self, sent: float) -> None:
         """End what is still running as killed: the search is gone without a result."""
         if self._open:
-            self._log(self.run_id, metrics=self._series, tags={"status": "interrupted"})
+            self.flush()
+            self._log(self.run_id, tags={"status": "interrupted"})
             self._end(sent, "KILLED")
 
     def _create(self, start: Start) -> str:
@@ -123,7 +135,30 @@ class SearchRuns:
             tags=_tags(tags),
             run_name=_values.value(start.info.name, _MAX_RUN_NAME),
         )
+        self._log_dataset(run.info.run_id)
         return str(run.info.run_id)
+
+    def _log_dataset(self, run_id: str) -> None:
+        info = self._info
+        table = Dataset(
+            name=_values.value(info.dataset_name or "table", _MAX_DATASET_NAME),
+            digest=_values.value(info.dataset_id.rpartition(":")[2], MAX_TAG_VAL_LENGTH)[:_DIGEST],
+            source_type="local",
+            source=json.dumps({"uri": _values.value(info.settings.get("table", ""), MAX_PARAM_VAL_LENGTH)}),
+        )
+        with contextlib.suppress(MlflowException):  # an old server has no datasets; the tags name it as well
+            self._client.log_inputs(run_id, datasets=[DatasetInput(table)])
+
+    @property
+    def _place(self) -> dict[str, str]:
+        return {"experiment_id": self._experiment_id, "run_id": self.run_id}
+
+    def _describe(self, note: str, tags: Mapping[str, str]) -> None:
+        """Write the run's description, unless its user changed the one that ``tags`` hold."""
+        earlier = tags.get(_notes.NOTE)
+        if earlier is None or tags.get(_NOTE_MARK) == _digest(earlier):
+            text = _values.value(note, MAX_TAG_VAL_LENGTH)
+            self._log(self.run_id, tags={_notes.NOTE: text, _NOTE_MARK: _digest(text)})
 
     def _find(self, run_id: str | None) -> Run | None:
         if run_id is None:
@@ -183,7 +218,7 @@ class SearchRuns:
             self._experiment_id,
             start_time=_milliseconds(message.sent - elapsed),
             tags=_tags(self._trial_tags(report)),
-            run_name=f"trial-{report.number:04d}",
+            run_name=_trial_name(report),
         )
         self._trials[report.number] = str(run.info.run_id)
         self._running.add(report.number)
@@ -212,6 +247,7 @@ class SearchRuns:
     def _trial_metrics(self, report: TrialReport, at: int) -> list[Metric]:
         single = {
             _values.name(self._info.metric): report.value,
+            "score": report.value,  # one column for searches of all metrics
             "duration_seconds": None if report.ended is None else report.ended - report.started,
             "fit_seconds": report.fit_seconds,
             "peak_memory_mb": report.peak_memory_mb,
@@ -223,7 +259,8 @@ class SearchRuns:
         """Add to the course of the best score; its step counts the trials that have a score."""
         if report.status == "complete" and report.value is not None and math.isfinite(report.value):
             better = max if self._info.direction == "maximize" else min
-            self._best = report.value if self._best is None else better(self._best, report.value)
+            if self._best is None or better(self._best, report.value) != self._best:
+                self._best, self._leader = report.value, report
             self._series.append(Metric(self._best_name, self._best, at, self._n_scored))
             self._n_scored += 1
 
@@ -261,6 +298,18 @@ class SearchRuns:
             )
             metrics = metrics[_METRICS_PER_CALL:]
             del all_params[:_OTHERS_PER_CALL], all_tags[:_OTHERS_PER_CALL]
+
+
+def _trial_name(report: TrialReport) -> str:
+    """Number, score or how it ended, and candidate: what is wanted where no columns for them are shown."""
+    ending = "" if report.status == "running" else f"{report.status} "
+    if report.status == "complete" and report.value is not None:
+        ending = f"{report.value:.5g} "
+    return _values.value(f"#{report.number} {ending}{report.candidate}", _MAX_RUN_NAME)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _source_tags() -> dict[str, str]:

@@ -36,6 +36,8 @@ def prepare(path: Path, artifacts: Path) -> None:
 
 def _probe(path: Path) -> None:
     """Fail at once on a file that is damaged or read-only; MLflow would retry for minutes."""
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):  # SQLite would not say why
+        raise PermissionError(f"{path} cannot be written to: it, or its folder, is read-only")
     with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
         connection.execute("BEGIN IMMEDIATE")
 

@@ -54,7 +54,10 @@ def regressor(**change: Any) -> MLPRegressor:
     [
         MLPClassifier(width=16, n_blocks=1, max_epochs=40, learning_rate=0.02, device="cpu", random_state=0),
         MLPRegressor(width=16, n_blocks=1, max_epochs=40, learning_rate=0.02, device="cpu", random_state=0),
-    ]
+    ],
+    expected_failed_checks=lambda estimator: {
+        "check_sample_weight_equivalence_on_dense_data": "a row that is there twice may be held out once"
+    },
 )
 def test_scikit_learns_own_checks(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)

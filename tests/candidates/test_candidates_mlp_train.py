@@ -1,11 +1,13 @@
 import math
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
 from autometa.candidates import _mlp_train
 from autometa.candidates._mlp_net import NetSpec, TabularNet
+from autometa.candidates._mlp_timer import Timer
 from autometa.candidates._mlp_train import (
     Options,
     Rows,
@@ -22,16 +24,15 @@ def spec(n_outputs: int = 1, *, rate: float = 0.0, members: int = 2) -> NetSpec:
     return NetSpec(2, 0, (), n_outputs, 1, 16, rate, "none", 1, 1, 1.0, members)
 
 
-def options(**change: float | None) -> Options:
-    settings: dict[str, float | None] = {
+def options(**change: float | Timer) -> Options:
+    settings: dict[str, float | Timer] = {
         "learning_rate": 0.01,
         "weight_decay": 0.0,
         "batch_size": 32,
         "max_epochs": 20,
         "patience": 20,
         "label_smoothing": 0.0,
-        "started": time.monotonic(),
-        "time_limit": None,
+        "timer": Timer(time.monotonic(), None),
         "mixed_precision": False,
         "refit_below": 0,
     }
@@ -67,6 +68,41 @@ def test_smoothed_loss_by_hand() -> None:
     expected = -(0.8 * math.log(0.7) + 0.1 * math.log(0.2) + 0.1 * math.log(0.1))
     assert float(members_loss(outputs, torch.tensor([0]), 0.3)) == pytest.approx(expected, rel=1e-6)
     assert float(members_loss(outputs, torch.tensor([0]))) == pytest.approx(-math.log(0.7), rel=1e-6)
+
+
+def test_weighted_losses_by_hand() -> None:
+    outputs, weights = torch.tensor([[[1.0], [2.0]], [[3.0], [0.0]]]), torch.tensor([0.5, 1.5]).double()
+    # Members against y = (1, 0): (0.5 * 0 + 1.5 * 4) / 2 and (0.5 * 4 + 1.5 * 0) / 2, and their mean.
+    assert float(members_loss(outputs, torch.tensor([1.0, 0.0]), weights=weights)) == pytest.approx(2.0)
+    scores = torch.log(torch.tensor([[[0.8, 0.2], [0.5, 0.5]]]))
+    expected = -(0.5 * math.log(0.8) + 1.5 * math.log(0.5)) / 2
+    assert float(members_loss(scores, torch.tensor([0, 1]), weights=weights)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_weighted_validation_loss_by_hand() -> None:
+    net, table = coin(4, 1, math.log(3.0))  # says 3/4 for class 1
+    weighted = replace(table, weights=torch.tensor([2.5, 0.5, 0.5, 0.5]).double())
+    expected = -(2.5 * math.log(0.75) + 1.5 * math.log(0.25)) / 4
+    assert validation_loss(net, weighted) == pytest.approx(expected, rel=1e-6)
+    numbers = Rows(table.numeric, table.flags, table.codes, torch.tensor([1.0, 0.0, 0.0, 0.0]))
+    zero = TabularNet(spec(), seeded())
+    with torch.no_grad():
+        zero.head.zero_()
+    assert validation_loss(zero, replace(numbers, weights=weighted.weights)) == pytest.approx(2.5 / 4)
+
+
+def test_equal_weights_give_the_losses_of_none() -> None:
+    net, table = coin(10, 3, 1.0)
+    even = replace(table, weights=torch.full((10,), 5.0).double()).even()
+    assert validation_loss(net, even) == pytest.approx(validation_loss(net, table), rel=1e-12)
+    assert fit_temperature(net, even) == pytest.approx(fit_temperature(net, table), rel=1e-9)
+
+
+def test_temperature_follows_the_weights() -> None:
+    # 30 % heads, but these weigh as much as 70 % of all rows.
+    net, table = coin(10_000, 3_000, 2.0)
+    weights = torch.where(table.y == 1, 7 / 3, 3 / 7).double()
+    assert fit_temperature(net, replace(table, weights=weights)) == pytest.approx(2 / math.log(7 / 3), rel=0.02)
 
 
 def test_prediction_averages_probabilities_not_logits() -> None:
@@ -161,7 +197,7 @@ def test_the_time_limit_ends_training_within_an_epoch_and_keeps_the_best(monkeyp
     monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
     net, held_out = TabularNet(spec(), seeded()), rows(8, 1)
     # Two steps per epoch, one tick per step, the limit at the sixth: two whole epochs and a half.
-    history = train(net, rows(64, 0), held_out, options(started=-1.0, time_limit=6.0), seeded())
+    history = train(net, rows(64, 0), held_out, options(timer=Timer(-1.0, 6.0)), seeded())
     assert history.out_of_time
     assert len(history.losses) == 3
     assert validation_loss(net, held_out) == pytest.approx(min(history.losses), rel=1e-6)
@@ -169,7 +205,7 @@ def test_the_time_limit_ends_training_within_an_epoch_and_keeps_the_best(monkeyp
 
 def test_a_limit_that_is_over_at_once_still_gives_a_net_with_a_loss() -> None:
     net = TabularNet(spec(), seeded())
-    history = train(net, rows(64, 0), rows(8, 1), options(started=time.monotonic() - 10, time_limit=1.0), seeded())
+    history = train(net, rows(64, 0), rows(8, 1), options(timer=Timer(time.monotonic() - 10, 1.0)), seeded())
     assert history.out_of_time
     assert history.best_epoch == 1
 
@@ -190,7 +226,7 @@ def test_a_small_table_is_trained_again_on_all_rows_for_the_best_number_of_epoch
     history = train(twin, table.take(halves(64)[0]), table.take(halves(64)[1]), settings, again)
     assert history == outcome.history
     twin.load_state_dict(initial)
-    epochs = _mlp_train._epochs(twin, table, settings, again)
+    epochs = _mlp_train._epochs(twin, table, "refit", settings, again)
     assert [next(epochs) for _ in range(history.best_epoch)] == [False] * history.best_epoch
     assert all(torch.equal(value, twin.state_dict()[name]) for name, value in net.state_dict().items())
 
@@ -209,7 +245,7 @@ def test_a_second_training_that_runs_out_of_time_leaves_the_first(monkeypatch: p
     monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
     table, net = rows(64, 0), TabularNet(spec(), seeded())
     # One step and one tick per epoch on half the rows, so five; the second training takes two per epoch.
-    settings = options(started=0.0, time_limit=8.0, max_epochs=5, refit_below=65)
+    settings = options(timer=Timer(0.0, 8.0), max_epochs=5, refit_below=65)
     outcome = fit(net, table, halves(64), settings, seeded())
     assert not outcome.history.out_of_time
     assert not outcome.refitted

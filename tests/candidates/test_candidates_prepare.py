@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import issparse
 
 from autometa.candidates._prepare import MAX_CATEGORIES, coded, scaled
-from autometa.datasets import Column, ColumnKind, TableSchema
+from autometa.datasets import Column, ColumnKind, TableSchema, read_dataset
 
 
 def strings(values: Any) -> "pd.Series[Any]":
@@ -103,3 +103,11 @@ def test_means_are_added_from_three_categories_on_but_not_for_many_classes() -> 
     assert coded(kinds, seed=0, always_means=True).fit_transform(X, y).shape == (60, 3)
     many = replace(kinds, task="multiclass", classes=tuple(range(11)))
     assert coded(many, seed=0, always_means=True).fit_transform(X, np.arange(60) % 11).shape == (60, 2)
+
+
+def test_products_of_a_number_far_beyond_those_that_were_learned_are_numbers() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=40), "b": rng.normal(size=40), "y": rng.normal(size=40)})
+    dataset = read_dataset(frame, target="y")
+    prepare = scaled(dataset.schema, seed=0, polynomial=2).fit(dataset.X, dataset.y)
+    assert np.isfinite(prepare.transform(pd.DataFrame({"a": [1e25, 0.0], "b": [1.0, -1e29]}))).all()

@@ -1,10 +1,16 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from autometa.candidates._transformers import (
+    CategoryCodes,
     DatetimeParts,
     Finite,
     ManyCategories,
@@ -19,6 +25,30 @@ def test_finite_turns_what_float32_cannot_hold_into_missing() -> None:
     out = Finite("float32").fit_transform(X)
     assert out.dtype == np.float32
     np.testing.assert_array_equal(out, [[1.5, np.nan], [np.nan, np.nan], [np.nan, -2.0]])
+
+
+def test_category_codes_by_hand() -> None:
+    seen = pd.DataFrame({"a": ["red", None, "blue", "red"], "b": [None] * 4}, dtype="str")
+    codes = CategoryCodes().fit(seen)
+    np.testing.assert_array_equal(codes.transform(seen), [[1, np.nan], [np.nan, np.nan], [0, np.nan], [1, np.nan]])
+    later = pd.DataFrame({"a": ["violet", "blue", None], "b": ["x", None, "y"]}, dtype="str")
+    np.testing.assert_array_equal(codes.transform(later), [[-1, -1], [0, np.nan], [np.nan, -1]])
+
+
+@given(st.lists(st.none() | st.text(max_size=2), min_size=8, max_size=40))
+def test_an_encoder_comes_to_the_same_with_codes_as_with_texts(values: list[str | None]) -> None:
+    table = pd.DataFrame({"a": values[4:]}, dtype="str")
+    later = pd.DataFrame({"a": values}, dtype="str")
+    encoders: list[Any] = [
+        OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2, max_categories=3, sparse_output=False),
+        OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=-2, encoded_missing_value=-3, max_categories=3
+        ),
+    ]
+    for encoder in encoders:
+        expected = clone(encoder).fit(table).transform(later)
+        with_codes = make_pipeline(CategoryCodes(), encoder).fit(table).transform(later)
+        np.testing.assert_array_equal(with_codes, expected)
 
 
 def test_datetime_parts_by_hand() -> None:
@@ -71,3 +101,11 @@ def test_text_components_of_columns_that_say_nothing(texts: list[str | None]) ->
 def test_many_categories_counts_without_missing_values() -> None:
     X = pd.DataFrame({"two": ["a", "b", None], "three": ["a", "b", "c"]}, dtype="str")
     assert ManyCategories(["two", "three"], above=2)(X) == ["three"]
+
+
+def test_dates_of_every_century_have_parts() -> None:
+    dates = pd.Series(np.array(["0001-01-01", "1969-12-31", "1970-01-02T12:00", "9999-12-31", "NaT"], "datetime64[us]"))
+    parts = DatetimeParts().fit(dates.to_frame()).transform(dates.to_frame())
+    assert parts[:4, 0].tolist() == [1, 1969, 1970, 9999]
+    assert parts[:4, 5].tolist() == [-719162, -1, 1.5, 2932896]
+    assert np.isnan(parts[4]).all()

@@ -39,10 +39,10 @@ def test_tune_prints_progress_leaderboard_and_where_things_lie(searched: tuple[P
     assert "penguins: regression, 342 rows" in printed
     assert "target 'body_mass_g'" in printed
     assert printed.count(" trial ") >= 4
-    assert "Leaderboard (rmse, 5-fold cross-validation)" in printed
+    assert "Leaderboard (rmse, 5 stratified folds)" in printed
     assert "Everything lies in out: model/, leaderboard.csv, study.journal, autometa.log" in printed
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("autometa.log", "leaderboard.csv", "model", "search.json", "study.journal", "work")
+        *("autometa.log", "leaderboard.csv", "model", "report.html", "search.json", "study.journal", "work")
     ]
 
 
@@ -90,7 +90,7 @@ def test_predicting_a_table_that_lacks_a_column(searched: tuple[Path, str], tmp_
 def test_version_and_help(tmp_path: Path) -> None:
     assert run("--version", folder=tmp_path).stdout == f"autometa {autometa.__version__}\n"
     printed = run("--help", folder=tmp_path).stdout
-    assert all(name in printed for name in ("tune", "predict", "kb", "ui"))
+    assert all(name in printed for name in ("tune", "predict", "replay", "report", "export", "kb", "ui"))
     for option in (
         "--time-limit",
         "--resume",
@@ -99,6 +99,7 @@ def test_version_and_help(tmp_path: Path) -> None:
         "--mlflow-uri",
         "--warm-start",
         "--seed",
+        *("--cv", "--group", "--time-column", "--test", "--weight", "--class-weight", "--ignore"),
     ):
         assert option in run("tune", "--help", folder=tmp_path).stdout
 
@@ -157,3 +158,36 @@ def test_a_second_search_in_the_same_folder_is_kept_out(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_report_is_written_again(searched: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = searched
+    page = folder / "report.html"
+    before = page.read_text(encoding="utf-8")
+    page.unlink()
+    done = run("report", folder, folder=tmp_path)
+    assert done.stdout == f"Report: {page}\n", done.stderr
+    assert "penguins" in page.read_text(encoding="utf-8")
+    assert len(page.read_text(encoding="utf-8")) == pytest.approx(len(before), rel=0.01)
+
+
+@pytest.mark.parametrize("command_name", ["report", "replay"])
+def test_a_folder_without_a_search_has_no_report_and_no_replay(command_name: str, tmp_path: Path) -> None:
+    done = run(command_name, tmp_path, folder=tmp_path)
+    assert done.returncode == 2
+    assert "holds no search" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_search_without_a_result_has_no_report_yet(tmp_path: Path) -> None:
+    search = subprocess.Popen(
+        command("tune", PENGUINS, "--trials", 50, "--output", "out", *FAST), cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_for_trials(tmp_path / "out", 1, search)
+    finally:
+        search.kill()
+        search.wait()
+    done = run("report", "out", folder=tmp_path)
+    assert done.returncode == 2
+    assert "has no result yet. Finish it with: autometa tune --resume" in done.stderr

@@ -1,5 +1,6 @@
 """``autometa ui``: what it refuses, and that it serves and stops cleanly."""
 
+import contextlib
 import json
 import math
 import os
@@ -22,11 +23,13 @@ from autometa.errors import AutometaError, OptionError
 from autometa.testing.tracking import sample_info, sample_report
 from autometa.tracking import open_tracker, resolve
 
+VIEW = b'{"experiment": {"experiment_id": "7", "tags": [{"key": "mlflow.sharedViewState.autometa", "value": "{}"}]}}'
+PLAIN = b'{"experiment": {"experiment_id": "7"}}'
 TOY_SERVER = """
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(b'{"experiment": {"experiment_id": "7"}}')
+        self.send_response(200); self.end_headers(); self.wfile.write(ANSWER)
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 COMMAND = [sys.executable, "-c", "import typer; from autometa.cli.ui import ui; typer.run(ui)"]
@@ -107,6 +110,27 @@ def test_searches_on_a_server_need_no_server(capsys: pytest.CaptureFixture[str])
     assert "http://me:***@mlflow.example:8080" in capsys.readouterr().out
 
 
+def test_searches_on_a_server_open_at_their_page(free: int, capsys: pytest.CaptureFixture[str]) -> None:
+    program = TOY_SERVER.replace("ANSWER", repr(VIEW))
+    with subprocess.Popen([sys.executable, "-c", program, str(free)], stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_until_listening(free)
+            ui(mlflow_uri=f"http://127.0.0.1:{free}", no_open=True)
+        finally:
+            server.kill()
+    page = f"http://127.0.0.1:{free}/#/experiments/7/runs?workflowType=machine_learning&viewStateShareKey=autometa"
+    assert capsys.readouterr().out == f"These searches are on a server already: {page}\n"
+
+
+def wait_until_listening(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+    raise AssertionError("nobody listens")
+
+
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])
 def test_other_machines_get_in_only_with_a_warning(
     store: Path,
@@ -122,18 +146,32 @@ def test_other_machines_get_in_only_with_a_warning(
     assert ("can read and change" in capsys.readouterr().err) is warned
 
 
-def test_ctrl_c_stops_the_server(
-    store: Path, free: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("answer", "page"),
+    [
+        (VIEW, "experiments/7/runs?workflowType=machine_learning&viewStateShareKey=autometa"),
+        (PLAIN, "experiments/7/runs?workflowType=machine_learning"),
+        (b"{}", "experiments"),
+        (b"no JSON", "experiments"),
+    ],
+)
+def test_it_opens_at_the_searches_and_ctrl_c_stops_the_server(
+    store: Path,
+    free: int,
+    answer: bytes,
+    page: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def press_ctrl_c(page: str, *, wanted: bool) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
 
-    servers = toy(monkeypatch, TOY_SERVER)
+    servers = toy(monkeypatch, TOY_SERVER.replace("ANSWER", repr(answer)))
     monkeypatch.setattr(module, "_open_browser", press_ctrl_c)
     ui(port=free)
     said = capsys.readouterr().out
-    assert f"Your searches: http://127.0.0.1:{free}/#/experiments/7/runs\nStop with Ctrl-C." in said
+    assert f"Your searches: http://127.0.0.1:{free}/#/{page}\nStop with Ctrl-C." in said
     assert said.endswith("Stopped.\n")
     assert [server.returncode for server in servers] == [-signal.SIGTERM]
 
@@ -175,7 +213,9 @@ def test_mlflow_serves_searches_and_stops_with_its_children(own_home: Path, free
             assert process.stdout is not None
             lines = iter(process.stdout.readline, "")
             page = next(line for line in lines if line.startswith("Your searches: "))
-            assert f"http://127.0.0.1:{free}/#/experiments/1/runs" in page
+            assert f"http://127.0.0.1:{free}/#/experiments/1/runs?" in page
+            assert page.rstrip().endswith("&viewStateShareKey=autometa")
+            assert listening(free) == {"127.0.0.1"}
             base = f"http://127.0.0.1:{free}"
             run = json.loads(get(f"{base}/api/2.0/mlflow/runs/get?run_id={tracker.run_id}"))["run"]
             assert run["info"]["run_name"] == "credit-g"
@@ -206,6 +246,18 @@ def track_over_http(address: str) -> None:
     ).items()
     copy = get(f"{address}/get-artifact?path={Path(__file__).name}&run_uuid={tracker.run_id}")
     assert copy == Path(__file__).read_bytes()
+
+
+def listening(port: int) -> set[str]:
+    """The addresses on which somebody listens on a port."""
+    found = set()
+    for table, family, width in (("tcp", socket.AF_INET, 8), ("tcp6", socket.AF_INET6, 32)):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            address, _, number = line.split()[1].partition(":")
+            if int(number, 16) == port and line.split()[3] == "0A":  # LISTEN
+                words = [bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, width, 8)]
+                found.add(socket.inet_ntop(family, b"".join(words)))
+    return found
 
 
 def get(url: str) -> bytes:

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 import autometa.candidates
 import autometa.testing.candidates as suite
-from autometa.candidates import CANDIDATES, Candidate, KNearestNeighbors
+from autometa.candidates import CANDIDATES, Candidate, KNearestNeighbors, LogisticRegression
 from autometa.datasets import TableSchema
 from autometa.records import Config, TaskType
 from autometa.testing.candidates import CHECKS, Make
@@ -233,6 +233,127 @@ class NumbersOnly(Liar):
         return Pipeline([("prepare", prepare), ("model", pipeline["model"])])
 
 
+class WeighsHonestly(LogisticRegression):
+    """An honest candidate that takes weights, for a subclass to spoil."""
+
+    tasks: ClassVar[frozenset[TaskType]] = frozenset(("binary", "multiclass"))
+
+    def model(self, config: Config, *, schema: TableSchema, seed: int, n_threads: int) -> BaseEstimator:
+        return Weighs(super().model(config, schema=schema, seed=seed, n_threads=n_threads), self.change)
+
+    @staticmethod
+    def change(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+        return weights
+
+
+class Weighs(Spoilt):
+    """Changes weights before it passes them on."""
+
+    def __init__(self, model: BaseEstimator, change: Callable[..., Any]) -> None:
+        super().__init__(model)
+        self.change = change
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        self.model.fit(X, y, sample_weight=None if sample_weight is None else self.change(sample_weight))
+        self.classes_ = self.model.classes_
+        return self
+
+
+class WeighsByPosition(WeighsHonestly):
+    @staticmethod
+    def change(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray(weights * np.linspace(0.0, 1.0, len(weights)) ** 20)
+
+
+class IgnoresWeights(WeighsHonestly):
+    @staticmethod
+    def change(weights: npt.NDArray[np.float64]) -> None:
+        return None
+
+
+class RaisesZeros(WeighsHonestly):
+    @staticmethod
+    def change(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray(weights + 0.1 * weights.mean())
+
+
+class TakesAbsoluteWeights(WeighsHonestly):
+    @staticmethod
+    def change(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.resize(np.nan_to_num(np.abs(weights)) + 1e-3, 72)
+
+
+class IgnoresWeightsWithoutSayingSo(Liar):
+    def spoil(self, pipeline: Pipeline, schema: TableSchema) -> Pipeline:
+        return Pipeline([("prepare", pipeline["prepare"]), ("model", Deaf(pipeline["model"]))])
+
+
+class Deaf(Spoilt):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        return super().fit(X, y)
+
+
+class Timed(Spoilt):
+    """Stops at a limit with what it has, and says so; the longer it took, the surer it is."""
+
+    repeats: ClassVar[bool] = True
+    says: ClassVar[Any] = 1
+
+    def __init__(
+        self, model: BaseEstimator, time_limit: float | None = None, replay: dict[str, int] | None = None
+    ) -> None:
+        super().__init__(model)
+        self.time_limit = time_limit
+        self.replay = replay
+
+    def fit(self, X: Any, y: Any) -> Self:
+        limited = {} if self.time_limit is None else {"rounds": self.says}
+        self.training_record_ = limited if self.replay is None else self.replay
+        self.sure_ = 1.0 / (1 + self.training_record_.get("rounds", 0)) if self.repeats or limited else 1.0
+        return super().fit(X, y)
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        values = super().predict_proba(X)
+        return np.asarray(self.sure_ * values + (1 - self.sure_) / values.shape[1])
+
+
+class ForgetsWhereItStopped(Timed):
+    repeats: ClassVar[bool] = False
+
+
+class SaysNothing(Timed):
+    says: ClassVar[Any] = 0
+
+    def fit(self, X: Any, y: Any) -> Self:
+        super().fit(X, y)
+        self.training_record_ = {}
+        return self
+
+
+class SaysItInFractions(Timed):
+    says: ClassVar[Any] = 0.5
+
+
+class TimedHonestly(Replaced):
+    def another(self, model: BaseEstimator) -> BaseEstimator:
+        return Timed(model)
+
+
+class TimedForgetfully(Replaced):
+    def another(self, model: BaseEstimator) -> BaseEstimator:
+        return ForgetsWhereItStopped(model)
+
+
+class TimedSilently(Replaced):
+    def another(self, model: BaseEstimator) -> BaseEstimator:
+        return SaysNothing(model)
+
+
+class TimedInFractions(Replaced):
+    def another(self, model: BaseEstimator) -> BaseEstimator:
+        return SaysItInFractions(model)
+
+
 LIARS: list[tuple[type[Candidate], Check, str]] = [
     (Noisy, suite.check_configs_fit, "did not converge"),
     (Undefined, suite.check_configs_fit, "predicts NaN"),
@@ -251,6 +372,14 @@ LIARS: list[tuple[type[Candidate], Check, str]] = [
     (Padded, suite.check_probabilities, "Arrays are not equal"),
     (Greedy, suite.check_threads, "n_jobs is -1"),
     (Ignorant, suite.check_learns, "of an easy binary table right"),
+    (WeighsByPosition, suite.check_equal_weights_are_no_weights, "Weights near 7 move binary predictions"),
+    (IgnoresWeights, suite.check_weights_matter, "do not decide between contradictory binary rows"),
+    (RaisesZeros, suite.check_rows_of_weight_zero_do_not_decide, "binary rows of weight 0 decide"),
+    (TakesAbsoluteWeights, suite.check_weights_are_taken_or_refused, "must raise"),
+    (IgnoresWeightsWithoutSayingSo, suite.check_weights_are_taken_or_refused, "must raise"),
+    (TimedForgetfully, suite.check_a_limited_fit_can_be_repeated, "is another"),
+    (TimedSilently, suite.check_a_limited_fit_can_be_repeated, "leaves no record"),
+    (TimedInFractions, suite.check_a_limited_fit_can_be_repeated, "must hold integers"),
 ]
 
 
@@ -265,6 +394,20 @@ def test_check_rejects_its_liar(liar: type[Candidate], check: Check, why: str) -
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_honest_candidate_behind_the_liars_passes(check: Check) -> None:
     check(Liar)
+
+
+@pytest.mark.parametrize(
+    ("honest", "check"),
+    [
+        (WeighsHonestly, suite.check_equal_weights_are_no_weights),
+        (WeighsHonestly, suite.check_weights_matter),
+        (WeighsHonestly, suite.check_rows_of_weight_zero_do_not_decide),
+        (WeighsHonestly, suite.check_weights_are_taken_or_refused),
+        (TimedHonestly, suite.check_a_limited_fit_can_be_repeated),
+    ],
+)
+def test_the_honest_candidates_with_weights_and_with_a_limit_pass(honest: type[Candidate], check: Check) -> None:
+    check(honest)
 
 
 def test_every_check_has_a_liar() -> None:

@@ -161,7 +161,9 @@ def test_kinds_override_what_is_inferred() -> None:
     assert dataset(cycle(1, 2, 3), kind="categorical").X["a"].tolist()[:3] == ["1", "2", "3"]
     assert dataset([1.0, np.nan, 2.0] * 20, kind="categorical").X["a"].tolist()[::2][:2] == ["1", "2"]
     assert dataset(np.arange(N), kind="numeric").X["a"].tolist() == list(range(N))
-    assert dataset(SENTENCES, kind="categorical").schema.columns[0] == Column("a", "categorical", "as given")
+    assert dataset(SENTENCES, kind="categorical").schema.columns[0] == Column(
+        "a", "categorical", "as given", written="words"
+    )
     assert dataset(cycle("a", "b"), kind="identifier").schema.names() == ["other"]
     assert dataset(pd.Categorical(cycle(10, 20)), kind="numeric").X["a"].tolist()[:2] == [10.0, 20.0]
     assert dataset(cycle("01/02/2020", "13/02/2020"), kind="datetime").X["a"].iloc[0] == pd.Timestamp("2020-02-01")

@@ -16,6 +16,7 @@ from autometa.errors import InputError, ModelError, OptionError, ResumeError, Se
 from autometa.knowledge import KnowledgeBase
 from autometa.records import DatasetRecord, MetaFeatures
 from autometa.search._listener import Listener, Progress
+from autometa.search._splits import Splits
 
 FAST = ("logistic_regression", "k_nearest_neighbors", "extra_trees")
 
@@ -82,11 +83,11 @@ def test_the_score_of_the_model_is_that_of_its_blended_out_of_fold_predictions(
 
     result, table = finished
     folder = result.folder / "work"
-    folds = np.load(folder / "data" / "folds.npy")
+    splits = Splits.load(folder / "splits-0.npy")
     blended = sum(
         weight * np.load(folder / "predictions" / f"{number:05d}.npy") for number, weight in result.weights.items()
     )
-    y = (table["class"] == "yes").to_numpy()
+    y, folds = (table["class"] == "yes").to_numpy()[splits.rows], splits.folds
     scores = [roc_auc_score(y[folds == k], np.asarray(blended)[folds == k, 1]) for k in range(5)]
     assert result.score == pytest.approx(np.mean(scores))
     assert result.fold_scores == pytest.approx(scores)
@@ -201,7 +202,7 @@ def test_no_learn_leaves_the_base_alone(small_table: pd.DataFrame, tmp_path: Pat
 def test_a_cold_start_says_so(small_table: pd.DataFrame, tmp_path: Path) -> None:
     result = tuned(small_table, tmp_path / "a", kb=KnowledgeBase(tmp_path / "empty"), trials=4, learn=False)
     assert any(note.startswith("cold start") for note in result.notes)
-    assert [t.origin.strategy for t in result.trials[:3]] == ["default"] * 3
+    assert [t.origin.strategy for t in result.trials[:3]] == ["baseline", "default", "default"]
     none = tuned(small_table, tmp_path / "b", warm_start="none", trials=4, learn=False)
     assert [t.config for t in none.trials] == [t.config for t in result.trials]
 
@@ -232,7 +233,9 @@ def test_an_output_folder_is_never_overwritten(finished: tuple[TuneResult, pd.Da
         ({"warm_start": "magic"}, "Unknown warm starter 'magic'"),
         ({"trials": 0}, "trials must be at least 1, got 0"),
         ({"jobs": 0}, "jobs must be at least 1, got 0"),
-        ({"folds": 1}, "folds must be at least 2, got 1"),
+        ({"cv": 1}, "cv must be at least 2 folds, got 1"),
+        ({"cv": "many"}, "cv must be a number of folds such as 5, .*got 'many'"),
+        ({"class_weight": "heavy"}, "class_weight must be one of auto, balanced, none, got 'heavy'"),
         ({"time_limit": -1.0}, "time_limit must be at least 1"),
         ({"time_limit": float("nan")}, "time_limit must be at least 1"),
         ({"storage": "nonsense://x"}, "cannot be opened"),
@@ -353,18 +356,26 @@ def test_a_plugins_model_loads_where_the_plugin_is_installed_and_only_there(
     assert plugins
 
 
-def test_a_table_too_large_for_the_time_is_sampled_and_the_search_says_so(
+def test_a_table_too_large_for_the_time_is_judged_on_fewer_splits_and_rows_and_the_model_learns_from_all(
     small_table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from autometa.candidates import LogisticRegression
     from autometa.search import _plan
 
     monkeypatch.setattr(_plan, "MIN_ROWS", 100)
-    monkeypatch.setattr(_plan, "CELLS_PER_SECOND", 1)
+    monkeypatch.setattr(_plan, "ENOUGH_ROWS", 100)
+    monkeypatch.setattr(LogisticRegression, "fit_seconds", lambda self, rows, columns, classes: rows / 50)
     rng = np.random.default_rng(0)
     large = pd.DataFrame({"x": rng.normal(size=1000), "class": rng.choice(["a", "b"], 1000)})
-    result = tuned(large, tmp_path / "a", candidates=["logistic_regression"], trials=2, time_limit=60.0, learn=False)
-    assert any("of 1000 rows are used" in note for note in result.notes)
-    assert len(np.load(tmp_path / "a" / "work" / "data" / "folds.npy")) in range(100, 110)
+    options = {"candidates": ["logistic_regression"], "time_limit": 60.0, "learn": False}
+    result = tuned(large, tmp_path / "a", trials=2, **options)
+    splits = Splits.load(tmp_path / "a" / "work" / "splits-0.npy")
+    assert len(splits) == 1
+    assert 100 <= len(splits.train[0]) <= 250  # ten seconds a trial, half of it for a typical one, 50 rows a second
+    assert any("trials use" in note and "of 1,000 rows" in note for note in result.notes)
+    assert any("judged on 1 of 5 stratified folds" in note for note in result.notes)
+    card = json.loads((tmp_path / "a" / "model" / "card.json").read_text())
+    assert card["rows"] == 1000  # the real fits take no time, so that the model can have them all
     assert result.model.predict(large).shape == (1000,)
     resumed = autometa.tune(large, resume=tmp_path / "a", trials=3, mlflow=False)
     assert len(resumed.trials) == 3

@@ -88,8 +88,8 @@ def test_killed_search_is_recorded_as_killed(store: Store, client: "MlflowClient
     runs = {run.info.run_name: run for run in runs_of(client)}
     assert {name: run.info.status for name, run in runs.items()} == {
         "credit-g": "KILLED",
-        "trial-0000": "FINISHED",
-        "trial-0001": "KILLED",
+        "#0 0.75 svm": "FINISHED",
+        "#1 svm": "KILLED",
     }
     assert runs["credit-g"].data.metrics["best_roc_auc"] == 0.75
 
@@ -224,7 +224,7 @@ def test_searches_that_begin_at_once_share_a_new_store(own_home: Path) -> None:
         tracker.close()
     assert [tracker.problems for tracker in trackers] == [[], []]
     runs = runs_of(MlflowClient(tracking_uri=resolve(None).uri))
-    assert sorted(run.info.run_name for run in runs) == ["credit-g"] * 2 + ["trial-0000"] * 2
+    assert sorted(run.info.run_name for run in runs) == ["#0 0.75 svm"] * 2 + ["credit-g"] * 2
     assert {path.name for path in own_home.iterdir()} <= {"mlflow.db", "mlflow.db-wal", "mlflow.db-shm"}
 
 

@@ -59,10 +59,11 @@ def finish(artifacts: Sequence[Path] = (), **summary: float | str) -> Finish:
     return Finish(summary, [str(path) for path in artifacts], T0 + 60)
 
 
-def children(client: "MlflowClient", run_id: str) -> "dict[str, Run]":
+def children(client: "MlflowClient", run_id: str) -> "dict[int, Run]":
+    """The runs of a search's trials by number."""
     experiment = client.get_run(run_id).info.experiment_id
     runs = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
-    return {run.info.run_name: run for run in runs}
+    return {int(run.data.tags["trial"]): run for run in runs}
 
 
 def test_search_is_one_run_with_its_settings(store: Store, client: "MlflowClient") -> None:
@@ -90,9 +91,8 @@ def test_search_is_one_run_with_its_settings(store: Store, client: "MlflowClient
 def test_trial_is_a_nested_run_with_config_scores_and_origin(store: Store, client: "MlflowClient") -> None:
     session = Session(store)
     session.write(trial(7))
-    (name, run), *others = children(client, session.run_id).items()
-    assert not others
-    assert (name, run.info.status) == ("trial-0007", "FINISHED")
+    (run,) = children(client, session.run_id).values()
+    assert (run.info.run_name, run.info.status) == ("#7 0.75 svm", "FINISHED")
     assert run.data.params == {
         "candidate": "svm",
         "svm.C": "1.5",
@@ -101,6 +101,7 @@ def test_trial_is_a_nested_run_with_config_scores_and_origin(store: Store, clien
     }
     assert run.data.metrics == {
         "roc_auc": 0.75,
+        "score": 0.75,
         "duration_seconds": 2.5,
         "fit_seconds": 2.0,
         "peak_memory_mb": 120.5,
@@ -160,7 +161,7 @@ def test_trial_that_begins_is_shown_running_then_ended(store: Store, client: "Ml
     session = Session(store)
     begun = trial(0, status="running", ended=None, value=None, fold_scores=())
     session.write(begun)
-    assert children(client, session.run_id)["trial-0000"].info.status == "RUNNING"
+    assert children(client, session.run_id)[0].info.status == "RUNNING"
     session.write(trial(0))
     (run,) = children(client, session.run_id).values()
     assert (run.info.status, run.data.tags["status"]) == ("FINISHED", "complete")
@@ -202,9 +203,9 @@ def test_search_that_ends_without_a_result_is_killed(store: Store, client: "Mlfl
     run = client.get_run(session.run_id)
     assert (run.info.status, run.data.tags["status"]) == ("KILLED", "interrupted")
     runs = children(client, session.run_id)
-    assert {name: child.info.status for name, child in runs.items()} == {
-        "trial-0000": "FINISHED",
-        "trial-0001": "KILLED",
+    assert {number: child.info.status for number, child in runs.items()} == {
+        0: "FINISHED",
+        1: "KILLED",
     }
 
 
@@ -214,13 +215,13 @@ def test_resumed_search_goes_on_in_its_run(store: Store, client: "MlflowClient")
     second = Session(store, resume=first.run_id, settings={"time_limit": "120", "extra": "1"})
     assert second.run_id == first.run_id
     runs = children(client, second.run_id)
-    assert runs["trial-0001"].info.status == "KILLED"  # it died with the first search
+    assert runs[1].info.status == "KILLED"  # it died with the first search
     second.write(trial(0, value=0.1), trial(1, value=0.5), trial(2, value=0.95), finish())
     runs = children(client, second.run_id)
-    assert {name: run.data.metrics["roc_auc"] for name, run in runs.items()} == {
-        "trial-0000": 0.9,
-        "trial-0001": 0.5,
-        "trial-0002": 0.95,
+    assert {number: run.data.metrics["roc_auc"] for number, run in runs.items()} == {
+        0: 0.9,
+        1: 0.5,
+        2: 0.95,
     }
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     history = client.get_metric_history(first.run_id, "best_roc_auc")
@@ -297,8 +298,8 @@ def test_scores_that_are_no_numbers_are_kept(store: Store, client: "MlflowClient
     session = Session(store)
     session.write(trial(0, value=math.nan, fold_scores=(math.nan,)), trial(1, value=math.inf))
     runs = children(client, session.run_id)
-    assert math.isnan(runs["trial-0000"].data.metrics["roc_auc"])
-    assert runs["trial-0001"].data.metrics["roc_auc"] > 1e308
+    assert math.isnan(runs[0].data.metrics["roc_auc"])
+    assert runs[1].data.metrics["roc_auc"] > 1e308
     assert client.get_metric_history(session.run_id, "best_roc_auc") == []
 
 
@@ -313,4 +314,65 @@ def test_failing_record_is_named_and_the_next_is_written(
     session.write(trial(3))
     assert session.said("problem") == ["MLflow did not record trial 0: ZeroDivisionError: division by zero"]
     assert session.said("written") == [1, 1, 1]
-    assert children(client, session.run_id)["trial-0003"].info.status == "FINISHED"
+    assert children(client, session.run_id)[3].info.status == "FINISHED"
+
+
+def note_of(client: "MlflowClient", run_id: str) -> str:
+    return str(client.get_run(run_id).data.tags["mlflow.note.content"])
+
+
+def test_description_says_how_to_go_on_then_the_result(store: Store, client: "MlflowClient", tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("<p>")
+    session = Session(store)
+    begun = note_of(client, session.run_id)
+    assert begun.startswith("A search on credit-g (binary classification) that runs, or was interrupted. ")
+    assert begun.endswith("Go on with it: `autometa tune --resume results/credit-g --time-limit SECONDS`")
+    session.write(trial(0), finish([tmp_path / "report.html"], score=0.81234567))
+    ended = note_of(client, session.run_id)
+    assert ended.startswith("**roc\\_auc 0.81235** on credit-g (binary classification). ")
+    assert f"[Report](#/experiments/1/runs/{session.run_id}/artifacts/report.html?" in ended
+    assert "orderByKey=metrics.%60score%60&orderByAsc=false)" in ended
+
+
+def test_description_that_its_user_changed_is_kept(store: Store, client: "MlflowClient") -> None:
+    session = Session(store)
+    client.set_tag(session.run_id, "mlflow.note.content", "the good one")
+    session.write(finish(score=0.8))
+    resumed = Session(store, resume=session.run_id)
+    resumed.write(finish(score=0.9))
+    assert note_of(client, session.run_id) == "the good one"
+
+
+def test_resumed_search_describes_its_new_result(store: Store, client: "MlflowClient") -> None:
+    session = Session(store)
+    session.write(finish(score=0.8))
+    resumed = Session(store, resume=session.run_id)
+    assert "runs, or was interrupted" in note_of(client, session.run_id)
+    resumed.write(finish(score=0.9))
+    assert note_of(client, session.run_id).startswith("**roc\\_auc 0.9** ")
+
+
+def test_search_names_its_table_and_its_best_candidate(store: Store, client: "MlflowClient") -> None:
+    session = Session(store)
+    session.write(trial(0, value=0.5), trial(1, value=0.7, candidate="lightgbm"), trial(2, value=0.6))
+    run = client.get_run(session.run_id)
+    assert run.data.tags["candidate"] == "best: lightgbm (trial 1)"
+    assert run.inputs is not None
+    (table,) = run.inputs.dataset_inputs
+    assert (table.dataset.name, table.dataset.digest) == ("credit-g", "0123")
+
+
+@pytest.mark.parametrize("by_others", [False, True])
+def test_experiment_has_a_view_with_candidate_score_and_origin(
+    store: Store, client: "MlflowClient", by_others: bool
+) -> None:
+    if by_others:
+        client.create_experiment("autometa", tags={"mlflow.experimentKind": "theirs"})
+    Session(store)
+    tags = client.get_experiment("1").tags
+    assert tags["mlflow.experimentKind"] == ("theirs" if by_others else "custom_model_development")
+    view = json.loads(json.loads(tags["mlflow.sharedViewState.autometa"])["state"])
+    assert {"metrics.`score`", "tags.`candidate`", "tags.`origin`"} <= set(view["selectedColumns"])
+    client.set_experiment_tag("1", "mlflow.sharedViewState.autometa", "changed by its user")
+    Session(store)
+    assert client.get_experiment("1").tags["mlflow.sharedViewState.autometa"] == "changed by its user"

@@ -1,0 +1,155 @@
+"""Runs the trials of a search again, as its journal has them, and compares the values."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autometa.errors import ResumeError
+from autometa.records import TrialReport
+from autometa.search import _study
+from autometa.search._environment import machine, versions
+from autometa.search._folder import SearchFolder
+from autometa.search._options import SearchOptions
+from autometa.search._plan import check, plan_of
+from autometa.search._pool import Job, WorkerPool
+from autometa.search._trials import balanced
+
+_Running = dict[Job, tuple[TrialReport, list[float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One trial, then and now.
+
+    ``scores`` are the splits' scores of this time. ``identical`` says whether every one of them is the recorded number,
+    bit for bit; None where the trial cannot be replayed, and ``reason`` says why.
+    """
+
+    report: TrialReport
+    scores: tuple[float, ...] = ()
+    identical: bool | None = None
+    reason: str = ""
+
+
+class Replay:
+    """Evaluates each finished trial of a search once more, with its configuration, splits, seed and threads.
+
+    Trials that a limit, a crash or the end of the search cut off have no value to compare, and are only listed. A
+    learner that ended its own training for want of time is told to end it at the same place.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a search folder.
+
+        Raises:
+            ResumeError: There is no search in it, one is still running there, or an older version wrote it.
+        """
+        from autometa.datasets import Dataset
+
+        self._folder = SearchFolder.reopen(path)
+        try:
+            self.state = self._folder.read_state()
+            self._options = SearchOptions.from_json(self.state["options"])
+            self._dataset = Dataset.from_folder(self._folder.data)
+            self.metric, space = check(self._dataset, self._options)
+            self._plan = plan_of(self.state, self._folder, self._dataset, space)
+            self._reports = self._read()
+        except BaseException:
+            self._folder.close()
+            raise
+
+    def __len__(self) -> int:
+        return len(self._reports)
+
+    def changes(self) -> list[str]:
+        """Library versions and parts of the machine that differ from the search's; they may change values."""
+        then = {**self.state["versions"], **self.state["machine"]}
+        now = {**versions(), **machine()}
+        compared = [name for name in then if name not in ("free memory", "cores")]
+        return [
+            f"{name}: {then[name]} then, {now.get(name, 'absent')} now"
+            for name in compared
+            if then[name] != now.get(name)
+        ]
+
+    def run(self, *, jobs: int = 1) -> Iterator[Replayed]:
+        """Replay every trial, in order; use once.
+
+        Args:
+            jobs: Trials at the same time.
+        """
+        try:
+            with WorkerPool(threads=int(self.state["threads"])) as pool:
+                pool.warm("autometa.search._evaluate:load", {"folder": str(self._folder.data)})
+                yield from self._in_order(pool, jobs)
+        finally:
+            self._folder.close()
+
+    def _in_order(self, pool: WorkerPool, jobs: int) -> Iterator[Replayed]:
+        waiting = list(self._reports)
+        running: _Running = {}
+        done: dict[int, Replayed] = {}
+        for report in self._reports:
+            while report.number not in done:
+                while waiting and len(running) < jobs:
+                    self._begin(waiting.pop(0), pool, running, done)
+                if report.number not in done:
+                    self._hear(pool, running, done)
+            yield done.pop(report.number)
+
+    def _begin(
+        self,
+        report: TrialReport,
+        pool: WorkerPool,
+        running: _Running,
+        done: dict[int, Replayed],
+    ) -> None:
+        if report.status not in ("complete", "pruned"):
+            done[report.number] = Replayed(report, reason=f"has no value: {report.status}")
+            return
+        arguments = {
+            "data": str(self._folder.data),
+            "splits": str(self._folder.splits(self.state["plan"]["number"])),
+            "config": report.config,
+            "metric": self.metric.name,
+            "seed": self._options.seed,
+            "threads": int(self.state["threads"]),
+            "balanced": balanced(self._plan.balanced, report.candidate),
+            "replay": _records(report, len(self._plan.splits)),
+        }
+        job = pool.submit("autometa.search._evaluate:evaluate", arguments, memory_mb=self._options.trial_memory)
+        running[job] = (report, [])
+
+    def _hear(self, pool: WorkerPool, running: _Running, done: dict[int, Replayed]) -> None:
+        for event in pool.wait():
+            report, scores = running[event.job]
+            if event.outcome is None:
+                scores.append(event.message["score"])
+                pool.answer(event.job, go=len(scores) < len(report.fold_scores))
+                continue
+            del running[event.job]
+            same = tuple(scores) == report.fold_scores
+            reason = "" if event.outcome.status == "ok" else f"{event.outcome.status}: {event.outcome.reason}"
+            done[report.number] = Replayed(report, tuple(scores), same, reason)
+
+    def _read(self) -> list[TrialReport]:
+        study = _study.open_study(
+            self._folder.journal,
+            self.state["storage"],
+            name=self.state["study_name"],
+            direction=self.metric.direction,
+            seed=self._options.seed,
+        )
+        reports = _study.read_reports(study)
+        if not reports:
+            raise ResumeError(
+                f"The search in {self._folder.path} has no finished trial, so there is nothing to replay."
+            )
+        return reports
+
+
+def _records(report: TrialReport, n_splits: int) -> Sequence[Mapping[str, Any]]:
+    """Where a learner stopped, split by split; always one per split, so that no clock is used."""
+    records = list(report.records)
+    return records + [{}] * (n_splits - len(records))
