@@ -30,7 +30,7 @@ from autometa.search._trials import TrialLoop, balanced
 
 LIBRARY_SIZE = 30
 LIBRARY_BYTES = 500 << 20
-SLACK_SECONDS = 3.0
+SLACK_SECONDS = 1.5
 REPORT_SECONDS = 1.5
 
 

@@ -316,7 +316,7 @@ class Search:
             "command": self._command,
         }
         self._save_state(status="finished", spent=self._clock.elapsed())
-        if self._clock.slack(seconds=2.5) <= REPORT_SECONDS:
+        if self._clock.slack(seconds=1.0) <= REPORT_SECONDS:
             self._listener.note(
                 f"no time for the report; write it with: autometa report {self._folder.path}", "limited"
             )
@@ -366,7 +366,7 @@ class Search:
             self._listener.note(f"tracking: {problem}", "failed")
 
     def _close_tracker(self) -> None:
-        self._tracker.close(min(self._clock.at_least(1.0, slack=4.0), TRACKER_SECONDS))
+        self._tracker.close(min(self._clock.at_least(1.0, slack=3.5), TRACKER_SECONDS))
 
     def _save_state(self, *, status: str, spent: float) -> None:
         self._state |= {

@@ -249,7 +249,7 @@ class TrialLoop:
             seconds = self._clock.elapsed() - running.report.started
             return f"took more than {seconds:.0f} s, the most that a trial of this search may take"
         if status == "interrupted":
-            return running.stopped_for or "the search ended while it ran"
+            return running.stopped_for or outcome.reason or "the search ended while it ran"
         return outcome.reason
 
     def _progress(self) -> Progress:

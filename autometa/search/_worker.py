@@ -141,10 +141,16 @@ def _run_child(end: socket.socket, request: dict[str, Any]) -> NoReturn:
         _report(channel, "memory", f"needed more than {request.get('memory_mb')} MB")
     except BaseException as error:  # everything a candidate can raise becomes one recorded trial
         text = f"{type(error).__name__}: {error}"
-        kind = "memory" if "allocate memory" in text else getattr(error, "status", "crash")
-        _report(channel, kind, text, traceback.format_exc())
+        _report(channel, _status_of(error, text), text, traceback.format_exc())
     finally:
         os._exit(code)  # no atexit handlers of a forked interpreter
+
+
+def _status_of(error: BaseException, text: str) -> str:
+    """How a trial that raised ended; a full disk is no fault of the candidate."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "interrupted"
+    return "memory" if "allocate memory" in text else str(getattr(error, "status", "crash"))
 
 
 def _report(channel: Channel, status: str, reason: str, trace: str = "") -> None:
