@@ -210,7 +210,9 @@ def _stop_signals() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    earlier = {name: signal.signal(name, interrupt) for name in (signal.SIGTERM, signal.SIGHUP)}
+    # Ctrl-C too: a shell starts background jobs with it ignored.
+    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    earlier = {name: signal.signal(name, interrupt) for name in names}
     try:
         yield
     finally:

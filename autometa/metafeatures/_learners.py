@@ -5,6 +5,7 @@ codes, or numbers for regression. They are written for tables of some hundred ro
 general estimator would cost more than the fit; only the tree is scikit-learn's.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -133,7 +134,9 @@ def tree(sample: Sample, train: BoolArray, test: BoolArray) -> NDArray[Any]:
     make = DecisionTreeClassifier if sample.n_classes else DecisionTreeRegressor
     model = make(max_depth=MAX_DEPTH, min_samples_leaf=2, random_state=sample.seed)
     encoded = np.ascontiguousarray(sample.encoded, dtype=np.float32)
-    model.fit(encoded[train], sample.target[train], check_input=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+        model.fit(encoded[train], sample.target[train], check_input=False)
     nodes, asked = model.tree_, encoded[test]
     values = nodes.value[:, 0, :]
     answers = model.classes_[values.argmax(axis=1)] if sample.n_classes else values[:, 0]

@@ -100,6 +100,7 @@ class WorkerPool:
         self._warmed: list[dict[str, Any]] = []
         self._last_words: dict[int, dict[str, Any]] = {}
         self._jobs: list[Job] = []
+        self._worked = False
         self._start()
 
     def __enter__(self) -> Self:
@@ -152,6 +153,7 @@ class WorkerPool:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, contextlib.suppress(OSError):  # a server dying right now: the job's end says so
             socket.send_fds(self._control, [encode(request)], [theirs.fileno()])
+        self._worked = True
         job = Job(ours, deadline, seconds, crash_file)
         self._jobs.append(job)
         return job
@@ -195,6 +197,8 @@ class WorkerPool:
             job.end.close()
         self._jobs.clear()
         self._control.close()
+        if not self._worked:  # nothing to tidy up, and it may be importing for a second yet
+            self._server.kill()
         try:
             self._server.wait(timeout=5)
         except subprocess.TimeoutExpired:

@@ -306,7 +306,7 @@ class Search:
         """The page for people, where there is time for it; `autometa report` can write it later."""
         if not self._wants_report:
             return
-        reason = self._finisher(loop).weigh_columns(3.0 if quick else 20.0)
+        reason = self._finisher(loop).weigh_columns(3.0 if quick else min(20.0, max(5.0, 0.1 * self._clock.elapsed())))
         self._state["result"] = {
             "info": asdict(info),
             "finished": asdict(finished),
