@@ -75,8 +75,8 @@ def now() -> float:
 
 
 def _report(body: dict[str, Any]) -> TrialReport:
-    scores = tuple(body["fold_scores"])
-    return TrialReport(**{**body, "origin": Origin(**body["origin"]), "fold_scores": scores})
+    tuples = {name: tuple(body[name]) for name in ("fold_scores", "records")}
+    return TrialReport(**{**body, "origin": Origin(**body["origin"]), **tuples})
 
 
 def _plain(value: object) -> object:
