@@ -7,11 +7,8 @@ from typing import Any
 
 from autometa.errors import ResumeError
 from autometa.records import TrialReport
-from autometa.search import _study
 from autometa.search._environment import machine, versions
-from autometa.search._folder import SearchFolder
-from autometa.search._options import SearchOptions
-from autometa.search._plan import check, plan_of
+from autometa.search._kept import read_search
 from autometa.search._pool import Job, WorkerPool
 from autometa.search._trials import balanced
 
@@ -45,26 +42,17 @@ class Replay:
         Raises:
             ResumeError: There is no search in it, one is still running there, or an older version wrote it.
         """
-        from autometa.datasets import Dataset
-
-        self._folder = SearchFolder.reopen(path)
-        try:
-            self.state = self._folder.read_state()
-            self._options = SearchOptions.from_json(self.state["options"])
-            self._dataset = Dataset.from_folder(self._folder.data)
-            self.metric, space = check(self._dataset, self._options)
-            self._plan = plan_of(self.state, self._folder, self._dataset, space)
-            self._reports = self._read()
-        except BaseException:
-            self._folder.close()
-            raise
+        self._search = read_search(path)
+        if not self._search.reports:
+            self._search.folder.close()
+            raise ResumeError(f"The search in {path} has no finished trial, so there is nothing to replay.")
 
     def __len__(self) -> int:
-        return len(self._reports)
+        return len(self._search.reports)
 
     def changes(self) -> list[str]:
         """Library versions and parts of the machine that differ from the search's; they may change values."""
-        then = {**self.state["versions"], **self.state["machine"]}
+        then = {**self._search.state["versions"], **self._search.state["machine"]}
         now = {**versions(), **machine()}
         compared = [name for name in then if name not in ("free memory", "cores")]
         return [
@@ -80,17 +68,17 @@ class Replay:
             jobs: Trials at the same time.
         """
         try:
-            with WorkerPool(threads=int(self.state["threads"])) as pool:
-                pool.warm("autometa.search._evaluate:load", {"folder": str(self._folder.data)})
+            with WorkerPool(threads=int(self._search.state["threads"])) as pool:
+                pool.warm("autometa.search._evaluate:load", {"folder": str(self._search.folder.data)})
                 yield from self._in_order(pool, jobs)
         finally:
-            self._folder.close()
+            self._search.folder.close()
 
     def _in_order(self, pool: WorkerPool, jobs: int) -> Iterator[Replayed]:
-        waiting = list(self._reports)
+        waiting = list(self._search.reports)
         running: _Running = {}
         done: dict[int, Replayed] = {}
-        for report in self._reports:
+        for report in self._search.reports:
             while report.number not in done:
                 while waiting and len(running) < jobs:
                     self._begin(waiting.pop(0), pool, running, done)
@@ -109,16 +97,16 @@ class Replay:
             done[report.number] = Replayed(report, reason=f"has no value: {report.status}")
             return
         arguments = {
-            "data": str(self._folder.data),
-            "splits": str(self._folder.splits(self.state["plan"]["number"])),
+            "data": str(self._search.folder.data),
+            "splits": str(self._search.folder.splits(self._search.state["plan"]["number"])),
             "config": report.config,
-            "metric": self.metric.name,
-            "seed": self._options.seed,
-            "threads": int(self.state["threads"]),
-            "balanced": balanced(self._plan.balanced, report.candidate),
-            "replay": _records(report, len(self._plan.splits)),
+            "metric": self._search.metric.name,
+            "seed": self._search.options.seed,
+            "threads": int(self._search.state["threads"]),
+            "balanced": balanced(self._search.plan.balanced, report.candidate),
+            "replay": _records(report, len(self._search.plan.splits)),
         }
-        job = pool.submit("autometa.search._evaluate:evaluate", arguments, memory_mb=self._options.trial_memory)
+        job = pool.submit("autometa.search._evaluate:evaluate", arguments, memory_mb=self._search.options.trial_memory)
         running[job] = (report, [])
 
     def _hear(self, pool: WorkerPool, running: _Running, done: dict[int, Replayed]) -> None:
@@ -132,21 +120,6 @@ class Replay:
             same = tuple(scores) == report.fold_scores
             reason = "" if event.outcome.status == "ok" else f"{event.outcome.status}: {event.outcome.reason}"
             done[report.number] = Replayed(report, tuple(scores), same, reason)
-
-    def _read(self) -> list[TrialReport]:
-        study = _study.open_study(
-            self._folder.journal,
-            self.state["storage"],
-            name=self.state["study_name"],
-            direction=self.metric.direction,
-            seed=self._options.seed,
-        )
-        reports = _study.read_reports(study)
-        if not reports:
-            raise ResumeError(
-                f"The search in {self._folder.path} has no finished trial, so there is nothing to replay."
-            )
-        return reports
 
 
 def _records(report: TrialReport, n_splits: int) -> Sequence[Mapping[str, Any]]:

@@ -16,8 +16,8 @@ from autometa.report import Baseline, ColumnImportance, ReportData, write_report
 from autometa.search import _study
 from autometa.search._finish import blend
 from autometa.search._folder import SearchFolder
-from autometa.search._options import SearchOptions
-from autometa.search._plan import Plan, check, plan_of
+from autometa.search._kept import read_search
+from autometa.search._plan import Plan
 from autometa.search._splits import Splits
 from autometa.search._warm import CHOICE
 from autometa.spaces import SearchSpace
@@ -142,19 +142,11 @@ def rewrite(path: Path) -> Path:
     Raises:
         ResumeError: There is no search in the folder, it is running, or it has no result.
     """
-    folder = SearchFolder.reopen(path)
+    search = read_search(path)
     try:
-        state = folder.read_state()
-        if "result" not in state:
+        if "result" not in search.state:
             raise ResumeError(f"The search in {path} has no result yet. Finish it with: autometa tune --resume {path}")
-        options = SearchOptions.from_json(state["options"])
-        dataset = Dataset.from_folder(folder.data)
-        metric, space = check(dataset, options)
-        study = _study.open_study(
-            folder.journal, state["storage"], name=state["study_name"], direction=metric.direction, seed=options.seed
-        )
-        plan = plan_of(state, folder, dataset, space)
-        write(folder, state, dataset, plan, _study.read_reports(study), metric)
-        return folder.report
+        write(search.folder, search.state, search.dataset, search.plan, search.reports, search.metric)
+        return search.folder.report
     finally:
-        folder.close()
+        search.folder.close()

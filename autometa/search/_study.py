@@ -111,10 +111,19 @@ def baselines(space: SearchSpace, choice: str) -> list[Suggestion]:
     ]
 
 
-def requeue(study: "optuna.Study", trial: "optuna.Trial") -> None:
-    """Queue a trial's configuration once more, with its origin."""
-    attrs = {ORIGIN: trial.user_attrs.get(ORIGIN, asdict(Origin("sampler"))), RETRY: trial.number}
-    study.enqueue_trial(dict(trial.params), user_attrs=attrs)
+def requeue(study: "optuna.Study", trial: "optuna.Trial | optuna.trial.FrozenTrial") -> bool:
+    """Queue a trial's configuration once more, with its origin.
+
+    Returns:
+        Whether it was; a trial that had drawn nothing yet has no configuration.
+    """
+    # What was queued for a trial is whole from the start; what was drawn may not be yet.
+    queued = getattr(trial, "system_attrs", {}).get("fixed_params", {})  # a live trial has drawn everything
+    params = {**queued, **trial.params}
+    if params:
+        attrs = {ORIGIN: trial.user_attrs.get(ORIGIN, asdict(Origin("sampler"))), RETRY: trial.number}
+        study.enqueue_trial(params, user_attrs=attrs)
+    return bool(params)
 
 
 def defaults(space: SearchSpace, choice: str, covered: Iterable[str]) -> list[Suggestion]:
@@ -141,12 +150,8 @@ def retry_unfinished(study: "optuna.Study") -> int:
             tell(study, trial.number, report["status"], report["value"])
             continue
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        # What was queued for a trial is whole from the start; what was drawn may not be yet.
-        params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-        if params and RETRY not in trial.user_attrs:
-            attrs = {ORIGIN: trial.user_attrs.get(ORIGIN, asdict(Origin("sampler"))), RETRY: trial.number}
-            study.enqueue_trial(params, user_attrs=attrs)
-            queued += 1
+        if RETRY not in trial.user_attrs:
+            queued += requeue(study, trial)
     return queued
 
 
