@@ -1,19 +1,19 @@
 """``autometa kb``: look into a knowledge base, and add to it."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autometa.cli import kb_study, kb_sync
+from autometa.cli import kb_study, kb_sync, kb_tools
+from autometa.cli._base import JsonOption, KbOption, console, new_table, open_base, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from autometa.ingest import ImportReport, Tally
-    from autometa.knowledge import KnowledgeBase, KnowledgeBaseInfo, SourceInfo
+    from autometa.knowledge import KnowledgeBaseInfo, SourceInfo
 
 app = typer.Typer(help="Look into the knowledge base, and add to it.", no_args_is_help=True)
 import_app = typer.Typer(help="Add what others have published.", no_args_is_help=True)
@@ -21,19 +21,13 @@ sync_app = typer.Typer(help="Fetch what others have measured.", no_args_is_help=
 app.add_typer(import_app, name="import")
 app.add_typer(sync_app, name="sync")
 
-KbOption = Annotated[
-    str | None,
-    typer.Option("--kb", metavar="PATH", help="Folder or URL. Default: the shipped base and your own over it."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-
 
 @app.command()
 def info(kb: KbOption = None, as_json: JsonOption = False) -> None:
     """Print what the knowledge base holds, and where it comes from."""
-    found = _open(kb, read_only=True).info()
+    found = open_base(kb, read_only=True).info()
     if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=2))
+        print_json(found.to_json())
     else:
         _print_info(found)
 
@@ -53,9 +47,9 @@ def import_auto_sklearn(
     """
     from autometa.ingest import import_auto_sklearn as run
 
-    report = run(path, _open(kb, read_only=False))
+    report = run(path, open_base(kb))
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=2))
+        print_json(report.to_json())
     else:
         _print_report(report)
 
@@ -72,17 +66,17 @@ def import_tabular_benchmarks(
     """
     from autometa.ingest import import_tabular_benchmarks as run
 
-    report = run(path, _open(kb, read_only=False))
+    report = run(path, open_base(kb))
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=2))
+        print_json(report.to_json())
         return
-    console = _console()
-    table = _table("Tabular benchmarks", "benchmark", "dataset", "configurations")
+    out = console()
+    table = new_table("Tabular benchmarks", "benchmark", "dataset", "configurations")
     for name, counts in report.configurations.items():
         for dataset, count in counts.items():
             table.add_row(name, dataset, str(count))
-    console.print(table)
-    console.print(f"added {report.added_datasets} datasets and {report.added_runs} runs")
+    out.print(table)
+    out.print(f"added {report.added_datasets} datasets and {report.added_runs} runs")
 
 
 @app.command()
@@ -109,10 +103,10 @@ def build(
 
     read = measure.load_plan(plan)
     folder = work or Path("autometa_builds") / read.name
-    with Measuring(_console(), quiet=as_json) as shown:
+    with Measuring(console(), quiet=as_json) as shown:
         counts = measure.build(
             read,
-            _open(kb, read_only=False),
+            open_base(kb),
             packages=packages,
             work=folder,
             jobs=jobs,
@@ -121,81 +115,58 @@ def build(
             on_note=shown.note,
         )
     if as_json:
-        typer.echo(json.dumps(counts, indent=2))
+        print_json(counts)
     else:
         told = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-        _console().print(f"{read.name}: {sum(counts.values())} configurations measured ({told}); see {folder}")
+        console().print(f"{read.name}: {sum(counts.values())} configurations measured ({told}); see {folder}")
 
 
 sync_app.command("openml")(kb_sync.openml)
+kb_tools.register(app)
 app.command("add-study")(kb_study.add_study)
 app.command("add-mlflow")(kb_study.add_mlflow)
 
 
-def _open(path: str | None, *, read_only: bool) -> "KnowledgeBase":
-    from autometa.knowledge import KnowledgeBase
-
-    return KnowledgeBase.open_default() if path is None else KnowledgeBase(path, read_only=read_only)
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False)
-
-
-def _table(title: str, *columns: str) -> "Table":
-    """A table whose first column is text and whose other columns are figures."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column(columns[0], overflow="fold")
-    for column in columns[1:]:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
 def _print_info(found: "KnowledgeBaseInfo") -> None:
-    console = _console()
+    out = console()
     for path in found.paths:
-        console.print(f"Knowledge base: {path}", soft_wrap=True)
-    console.print(
+        out.print(f"Knowledge base: {path}", soft_wrap=True)
+    out.print(
         f"{found.n_datasets} datasets, {found.n_meta_features} of them described by up to {found.n_qualities} "
         f"meta-features; {found.n_runs} runs; {found.n_files} files, {found.n_bytes / 1000:.0f} kB",
         soft_wrap=True,
     )
-    table = _table("Sources", "source", "datasets", "with runs", "configs", "runs", "projected")
+    table = new_table("Sources", "source", "datasets", "with runs", "configs", "runs", "projected")
     for one in found.sources:
         figures = (one.n_datasets, one.datasets_with_runs, one.configurations, one.n_runs, one.projected_runs)
         table.add_row(one.name, *map(str, figures))
-    console.print(table)
+    out.print(table)
     for one in found.sources:
-        _print_source(console, one)
+        _print_source(out, one)
 
 
-def _print_source(console: "Console", one: "SourceInfo") -> None:
+def _print_source(out: "Console", one: "SourceInfo") -> None:
     from autometa.ingest import Tally
 
     for title, counts in (("Datasets by task", one.datasets), ("Runs by metric", one.runs)):
         if counts:
             text = ", ".join(f"{name} {count}" for name, count in counts.items())
-            console.print(f"[bold]{one.name}: {title}[/bold]\n  {text}", soft_wrap=True)
+            out.print(f"[bold]{one.name}: {title}[/bold]\n  {text}", soft_wrap=True)
     if one.source is None:
         return
     imported = one.source.counts
     if {"configurations", "runs", "changes", "reasons"} <= set(imported):
-        console.print(_tallies(Tally(**imported["configurations"]), Tally(**imported["runs"])))
-        console.print(_counts("Changes to projected configurations", imported["changes"]))
-        console.print(_counts("Reasons for dropped configurations", imported["reasons"]))
+        out.print(_tallies(Tally(**imported["configurations"]), Tally(**imported["runs"])))
+        out.print(_counts("Changes to projected configurations", imported["changes"]))
+        out.print(_counts("Reasons for dropped configurations", imported["reasons"]))
     terms = [one.source.licence, one.source.copyright, one.source.url, f"imported {one.source.imported}"]
-    console.print("; ".join(term for term in terms if term), soft_wrap=True)
+    out.print("; ".join(term for term in terms if term), soft_wrap=True)
     for citation in one.source.citation:
-        console.print(f"  Cite: {citation}", soft_wrap=True)
+        out.print(f"  Cite: {citation}", soft_wrap=True)
 
 
 def _tallies(configurations: "Tally", runs: "Tally") -> "Table":
-    table = _table("Brought into the space", "", "published", "mapped", "projected", "dropped")
+    table = new_table("Brought into the space", "", "published", "mapped", "projected", "dropped")
     for name, tally in (("configurations", configurations), ("runs", runs)):
         figures = (tally.total, tally.mapped, tally.projected, tally.dropped)
         table.add_row(name, *map(str, figures))
@@ -203,23 +174,23 @@ def _tallies(configurations: "Tally", runs: "Tally") -> "Table":
 
 
 def _counts(title: str, counts: "dict[str, int]") -> "Table":
-    table = _table(title, "", "count")
+    table = new_table(title, "", "count")
     for name, count in counts.items():
         table.add_row(name, str(count))
     return table
 
 
 def _print_report(report: "ImportReport") -> None:
-    console = _console()
+    out = console()
     added = f"added {report.added_datasets} datasets and {report.added_runs} runs"
-    console.print(f"{report.source}: {added}", soft_wrap=True)
-    table = _table("Datasets", "task", "described", "with runs", "with usable runs")
+    out.print(f"{report.source}: {added}", soft_wrap=True)
+    table = new_table("Datasets", "task", "described", "with runs", "with usable runs")
     for task, count in report.datasets.items():
         runs = report.datasets_with_runs.get(task, 0), report.datasets_with_usable_runs.get(task, 0)
         table.add_row(task, str(count), *map(str, runs))
-    console.print(table)
-    console.print(_tallies(report.configurations, report.runs))
-    console.print(_counts("Changes to projected configurations", dict(report.changes)))
-    console.print(_counts("Reasons for dropped configurations", dict(report.reasons)))
+    out.print(table)
+    out.print(_tallies(report.configurations, report.runs))
+    out.print(_counts("Changes to projected configurations", dict(report.changes)))
+    out.print(_counts("Reasons for dropped configurations", dict(report.reasons)))
     if report.skipped:
-        console.print(_counts("Rows that are no runs", dict(report.skipped)))
+        out.print(_counts("Rows that are no runs", dict(report.skipped)))

@@ -1,6 +1,5 @@
 """``autometa kb add-study`` and ``add-mlflow``: what one's own studies have found."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autometa.cli._base import JsonOption, open_base, print_json
 from autometa.cli.tune import Task
 from autometa.errors import OptionError
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage, RDBStorage
 
     from autometa.datasets import Dataset
-    from autometa.knowledge import KnowledgeBase
-    from autometa.knowledge._study_runs import StudyReport
+    from autometa.knowledge import StudyReport
 
 _SQLITE = b"SQLite format 3\0"
 _STATE = "search.json"
@@ -34,7 +33,6 @@ SpaceOption = Annotated[
     typer.Option(metavar="NAME", help="A shipped space, a space's YAML file, or a name. Default: the study's name."),
 ]
 KbOption = Annotated[str | None, typer.Option("--kb", metavar="PATH", help="Folder or URL. Default: your own base.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 def add_study(
@@ -66,13 +64,11 @@ def add_study(
 
     Adding a study again adds only what is new in it.
     """
-    from autometa.knowledge._studies import add_study as add
-
     with _storage(storage) as found:
         chosen = _study(found, study)
         dataset = _dataset(table, target, task, ignore) if table is not None else found.dataset()
         asked = found.metric(metric, dataset)
-        report = add(_open(kb), chosen, dataset, space=space, metric=asked, objective=objective)
+        report = open_base(kb).add_study(chosen, dataset, space=space, metric=asked, objective=objective)
     _print(report, "trials", as_json=as_json)
 
 
@@ -113,7 +109,7 @@ def add_mlflow(
     if direction not in (None, "maximize", "minimize"):
         raise OptionError(f"--direction must be maximize or minimize, got {direction!r}.")
     report = add(
-        _open(kb),
+        open_base(kb),
         experiment,
         _dataset(table, target, task, ignore),
         metric=metric,
@@ -124,12 +120,6 @@ def add_mlflow(
         params=params or None,
     )
     _print(report, "runs", as_json=as_json)
-
-
-def _open(path: str | None) -> "KnowledgeBase":
-    from autometa.knowledge import KnowledgeBase
-
-    return KnowledgeBase.open_default() if path is None else KnowledgeBase(path)
 
 
 def _dataset(table: Path, target: str | None, task: Task | None, ignore: list[str] | None) -> "Dataset":
@@ -280,7 +270,7 @@ def _study(found: _Found, name: str | None) -> "Study":
 
 def _print(report: "StudyReport", what: str, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=2))
+        print_json(report.to_json())
         return
     from rich import box
     from rich.console import Console

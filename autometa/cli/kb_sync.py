@@ -1,16 +1,16 @@
 """``autometa kb sync``: fetch what others have measured."""
 
-import json
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
+from autometa.cli._base import JsonOption, console, new_table, open_base, print_json
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
-    from rich.table import Table
 
     from autometa.ingest import OpenMLReport, SyncProgress
 
@@ -40,18 +40,17 @@ def openml(
     server: Annotated[
         str, typer.Option(metavar="URL", help="Address of the API.")
     ] = "https://www.openml.org/api/v1/xml",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Add datasets and runs from OpenML.
 
     Stop it whenever you like: called again, it goes on where it stopped. Later calls fetch only what is new.
     """
     from autometa.ingest import Patience, sync_openml
-    from autometa.knowledge import KnowledgeBase
 
-    base = KnowledgeBase.open_default() if kb is None else KnowledgeBase(kb)
+    base = open_base(kb)
     try:
-        with _Syncing(_console(), quiet=as_json) as shown:
+        with _Syncing(console(), quiet=as_json) as shown:
             report = sync_openml(
                 base,
                 suite=int(suite) if suite is not None and suite.isdigit() else suite,
@@ -68,15 +67,9 @@ def openml(
         typer.echo("Stopped. What was fetched is kept: the same command goes on from there.", err=True)
         raise typer.Exit(130) from None
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=2))
+        print_json(report.to_json())
     else:
-        _print_report(_console(), report)
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False)
+        _print_report(console(), report)
 
 
 class _Syncing:
@@ -125,7 +118,7 @@ def _print_report(console: "Console", report: "OpenMLReport") -> None:
         soft_wrap=True,
     )
     runs = report.runs
-    table = _table("Evaluations", "", "count")
+    table = new_table("Evaluations", "", "count")
     for name, count in (
         ("mapped as they are", runs.mapped),
         ("projected", runs.projected),
@@ -135,7 +128,7 @@ def _print_report(console: "Console", report: "OpenMLReport") -> None:
         table.add_row(name, str(count))
     console.print(table)
     if report.changes:
-        table = _table("Changes to projected runs", "", "count")
+        table = new_table("Changes to projected runs", "", "count")
         for name, count in report.changes.items():
             table.add_row(name, str(count))
         console.print(table)
@@ -148,26 +141,10 @@ def _print_unmapped(console: "Console", report: "OpenMLReport") -> None:
     rows = [(flow, reason, count) for flow, reasons in report.unmapped.items() for reason, count in reasons.items()]
     if not rows:
         return
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title="Not mapped", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("flow", overflow="fold", ratio=3)
-    table.add_column("reason", overflow="fold", ratio=2)
-    table.add_column("count", justify="right", no_wrap=True)
+    table = new_table("Not mapped", "flow", "reason", "count", text=2)
+    table.columns[0].ratio, table.columns[1].ratio = 3, 2
     for flow, reason, count in rows[:_REASONS_SHOWN]:
         table.add_row(flow, reason, str(count))
     console.print(table)
     if len(rows) > _REASONS_SHOWN:
         console.print(f"and {len(rows) - _REASONS_SHOWN} more; --json lists all", soft_wrap=True)
-
-
-def _table(title: str, *columns: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column(columns[0], overflow="fold")
-    for column in columns[1:]:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table

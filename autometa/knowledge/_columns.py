@@ -20,6 +20,8 @@ RUN_SCHEMA = pa.schema(
         pa.field("metric", pa.string(), nullable=False),
         pa.field("direction", pa.string(), nullable=False),
         pa.field("value", pa.float64()),
+        pa.field("spread", pa.float64()),
+        pa.field("repeats", pa.int64()),
         pa.field("fidelity", pa.float64()),
         pa.field("duration", pa.float64()),
         pa.field("status", pa.string()),
@@ -28,6 +30,9 @@ RUN_SCHEMA = pa.schema(
         pa.field("projected", pa.bool_()),
     ]
 )
+
+VERSION_KEY = b"autometa_schema"
+"""Marks the Parquet schema of runs since version 2, with the version as its value."""
 
 RUN_COLUMNS: tuple[str, ...] = tuple(RUN_SCHEMA.names)
 """Columns of `KnowledgeBase.runs` that are not hyperparameters, in order."""
@@ -42,6 +47,7 @@ _TYPES: dict[Kind, pa.DataType] = {
 _PYTHON: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "str"}
 _JSON = {b"encoding": b"json"}
 _PANDAS = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+_DTYPES: dict[str, Kind] = {"bool": "bool", "boolean": "bool", "int64": "int", "Int64": "int", "float64": "float"}
 
 
 def kind_of(values: Iterable[object]) -> Kind | None:
@@ -75,6 +81,9 @@ def encode_column(name: str, values: pd.Series, kind: Kind | None) -> tuple[pa.F
     Raises:
         KnowledgeBaseError: A value is not a plain one, or does not fit the hyperparameter's type.
     """
+    typed = _DTYPES.get(str(values.dtype), "str" if isinstance(values.dtype, pd.StringDtype) else None)
+    if typed is not None and (kind in (None, typed) or (typed, kind) == ("int", "float")):
+        return _typed_column(name, values, kind or typed)
     plain = [_plain(name, value) for value in values.tolist()]
     found = kind_of(plain)
     if found is None:
@@ -94,6 +103,14 @@ def encode_column(name: str, values: pd.Series, kind: Kind | None) -> tuple[pa.F
     return pa.field(name, _TYPES[kind]), pa.array(plain, _TYPES[kind])
 
 
+def _typed_column(name: str, values: pd.Series, kind: Kind) -> tuple[pa.Field, pa.Array] | None:
+    """A column whose dtype says all: no need to look at each value."""
+    column = pa.array(values, _TYPES[kind], from_pandas=True)
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return None if column.null_count == len(column) else (pa.field(name, _TYPES[kind]), column)
+
+
 def _plain(name: str, value: object) -> bool | int | float | str | None:
     if isinstance(value, np.generic):
         value = value.item()
@@ -107,8 +124,19 @@ def _plain(name: str, value: object) -> bool | int | float | str | None:
     )
 
 
-def kinds_in(schema: pa.Schema) -> dict[str, Kind]:
-    """Kinds of the hyperparameters that a part has."""
+def kinds_in(schema: pa.Schema, part: str) -> dict[str, Kind]:
+    """Kinds of the hyperparameters that a part has, given its schema and its name.
+
+    Raises:
+        KnowledgeBaseError: A part of schema version 1 has a hyperparameter whose name means something else since.
+    """
+    taken = {"spread", "repeats"} & set(schema.names)
+    if taken and VERSION_KEY not in (schema.metadata or {}):
+        name = min(taken)
+        raise KnowledgeBaseError(
+            f"{part}, of schema version 1, has a hyperparameter {name!r}, which is the name of a column of all runs "
+            f"since version 2. Rename the column in that file, for instance to '{name}_'."
+        )
     return {field.name: _kind_in(field) for field in schema if field.name not in RUN_COLUMNS}
 
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from autometa.records import MetaFeatures
+from autometa.records import DatasetRecord, MetaFeatures
 
 # auto-sklearn described the 67 % of the rows that it trained on.
 _TRAINING_SHARE = 0.67
@@ -109,3 +109,26 @@ def _same_shape(known: pd.DataFrame, target: MetaFeatures) -> pd.Series:
         share = 0.15 if kurtosis < _HEAVY_TAILS else 0.4
         fits &= ~(apart > share * (kurtosis + 3) + np.sqrt(24 / rows))
     return fits
+
+
+def is_known(record: DatasetRecord, known: pd.DataFrame) -> bool:
+    """Whether a table of datasets says the same already."""
+    if record.dataset_id not in known.index:
+        return False
+    row = known.loc[record.dataset_id]
+    given = {name: getattr(record, name) for name in known.columns}
+    return all(_same(row[name], value) for name, value in given.items())
+
+
+def is_described(description: MetaFeatures, described: pd.DataFrame) -> bool:
+    """Whether a table of meta-features says the same already."""
+    if description.dataset_id not in described.index or not set(description.values) <= set(described.columns):
+        return False
+    row = described.loc[description.dataset_id]
+    return all(_same(row[name], value) for name, value in description.values.items())
+
+
+def _same(stored: object, given: object) -> bool:
+    if pd.isna(stored) or pd.isna(given):  # type: ignore[call-overload]
+        return bool(pd.isna(stored) and pd.isna(given))  # type: ignore[call-overload]
+    return bool(stored == given)

@@ -1,28 +1,31 @@
 """The knowledge base: what is known of other datasets."""
 
-import functools
-import operator
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from autometa import config
 from autometa.errors import KnowledgeBaseError
 from autometa.knowledge._columns import RUN_COLUMNS, to_frame, unify
-from autometa.knowledge._identity import lookalikes, named
-from autometa.knowledge._info import KnowledgeBaseInfo, SourceInfo
-from autometa.knowledge._layer import Layer
-from autometa.knowledge._manifest import SCHEMA_VERSION, Source
-from autometa.knowledge._runs import encode_runs, row_keys
+from autometa.knowledge._counts import count_runs, describe, hyperparameters_in
+from autometa.knowledge._identity import is_described, is_known, lookalikes, named
+from autometa.knowledge._info import KnowledgeBaseInfo
+from autometa.knowledge._keys import contained, row_keys
+from autometa.knowledge._layer import KEYED, Layer
+from autometa.knowledge._manifest import Source
+from autometa.knowledge._nearest import DatasetIndex, Neighbour
+from autometa.knowledge._runs import encode_runs
+from autometa.knowledge._selection import Selection
 from autometa.knowledge._store import open_store
-from autometa.records import DatasetRecord, Direction, MetaFeatures
+from autometa.knowledge._upkeep import Upkeep
+from autometa.records import DatasetRecord, Direction, MetaFeatures, TaskType
+
+_IDS_AT_ONCE = 500
 
 
-class KnowledgeBase:
+class KnowledgeBase(Upkeep):
     """Datasets, what they look like, and how configurations did on them.
 
     A base is a directory, local or any fsspec URL, that pandas, DuckDB or Spark can read without autometa::
@@ -33,20 +36,23 @@ class KnowledgeBase:
         meta_features.parquet                 dataset_id, one column per OpenML quality
         meta_features/part-<uuid>.parquet     meta-features added since
         runs/<space>/part-<uuid>.parquet      one row per run, one typed, nullable column per hyperparameter
+        runs/<space>/_rewriting.json          which parts a compaction replaces; there after the first one
         licenses/                             texts of the sources' licences
 
     Adding writes a new part under a temporary name and renames it into place, so any number of processes
     add and read at the same time without a lock, and one that is killed leaves nothing behind that a reader
     sees. Parts never change. Of rows with the same dataset id the newest counts, in datasets and in
     meta-features; names of parts sort by time. The manifest is written when the base begins and when a
-    source is recorded. `compact` gathers the parts of datasets and meta-features into the two files above.
+    source is recorded. `compact` gathers parts into few, sorted files.
 
     A hyperparameter is stored in the type that its shipped space gives it, otherwise in the narrowest that
     holds its values; one whose values are of mixed types is stored as JSON text, marked so in the column's
     metadata, and read back as it was. Null means inactive, or the choice None.
 
     Runs carry ``source``, the name of an entry of the manifest, and ``projected``: the value was measured
-    with a configuration that lies just outside the space, of which the nearest point inside is stored.
+    with a configuration that lies just outside the space, of which the nearest point inside is stored. Bases of
+    schema version 1 have no ``spread`` and ``repeats``; they are read as null, and the first thing added makes the
+    base one of version 2, which older versions of autometa refuse.
 
     Opening reads the manifest only.
 
@@ -72,6 +78,7 @@ class KnowledgeBase:
         self._layers: tuple[tuple[Layer, frozenset[str]], ...] = (
             (Layer(open_store(path), read_only=read_only), frozenset()),
         )
+        self._indexed: tuple[object, DatasetIndex] | None = None
 
     @classmethod
     def layered(cls, bases: Sequence["KnowledgeBase"]) -> "KnowledgeBase":
@@ -97,6 +104,7 @@ class KnowledgeBase:
     def _of(cls, layers: tuple[tuple[Layer, frozenset[str]], ...]) -> "KnowledgeBase":
         base = cls.__new__(cls)
         base._layers = layers
+        base._indexed = None
         return base
 
     def __repr__(self) -> str:
@@ -133,7 +141,8 @@ class KnowledgeBase:
     ) -> pd.DataFrame:
         """Runs of a space, one row each.
 
-        Rows that the filters exclude are not read from disk. The order is that in which runs were added.
+        Row groups of which the filters exclude every dataset are not read from disk. The order is that in which runs
+        were added, until a compaction sorts them by dataset and metric.
 
         Args:
             space: Name of the search space.
@@ -141,19 +150,32 @@ class KnowledgeBase:
             metrics: Only runs of these metrics; None takes all.
 
         Returns:
-            The columns `RUN_COLUMNS` (dataset_id, metric, direction, value, fidelity, duration, status,
-            source, created, projected), then one per hyperparameter, in alphabetical order.
+            The columns `RUN_COLUMNS` (dataset_id, metric, direction, value, spread, repeats, fidelity, duration,
+            status, source, created, projected), then one per hyperparameter, in alphabetical order.
 
         Raises:
             KnowledgeBaseError: A part is damaged; the message names it.
         """
-        tables = []
-        for layer, hidden in self._layers:
-            where = _filter(hidden, dataset_ids, metrics)
-            tables.append(layer.runs(space, where))
-        table = unify(tables)
-        hyperparameters = sorted(set(table.column_names) - set(RUN_COLUMNS))
-        return to_frame(table.select([*RUN_COLUMNS, *hyperparameters]))
+        return to_frame(self.run_table(space, dataset_ids=dataset_ids, metrics=metrics))
+
+    def run_table(
+        self,
+        space: str,
+        *,
+        dataset_ids: Iterable[str] | None = None,
+        metrics: Iterable[str] | None = None,
+        sources: Iterable[str] | None = None,
+    ) -> pa.Table:
+        """Runs of a space as an Arrow table: as `runs`, for whoever wants arrays and not pandas.
+
+        A hyperparameter of mixed types is JSON text here, marked by ``encoding: json`` in its field's metadata.
+        """
+        table = self._read(space, Selection.of(dataset_ids, metrics=metrics, sources=sources))
+        return table.select([*RUN_COLUMNS, *hyperparameters_in(table.column_names)])
+
+    def hyperparameters(self, space: str) -> list[str]:
+        """Names of the hyperparameters that runs of a space have, in alphabetical order."""
+        return sorted({name for layer, _ in self._layers for name in layer.runs_of(space).hyperparameters()})
 
     def same_dataset(
         self, *, content_hash: str | None = None, openml_id: int | None = None, name: str | None = None
@@ -178,6 +200,27 @@ class KnowledgeBase:
         """
         return lookalikes(meta_features, self.meta_features())
 
+    def nearest(
+        self, target: MetaFeatures, n: int = 10, *, tasks: Collection[TaskType] | None = None
+    ) -> list[Neighbour]:
+        """The datasets that look most like the target, nearest first, and in which qualities.
+
+        Quick to ask again: the columns of meta-features are sorted once, until some are added.
+
+        Args:
+            target: A described table, which need not be in the base.
+            n: How many.
+            tasks: Only datasets of these task types; None takes all. Quantiles are taken among them.
+        """
+        return self._index(tasks).nearest(target, n)
+
+    def count_runs(self) -> pd.DataFrame:
+        """How many runs there are: one row per ``space, dataset_id, metric, direction, source, status, projected``.
+
+        The number is in ``n``. Needs memory for the counts, not for the runs.
+        """
+        return count_runs(self._layers)
+
     def add_dataset(self, record: DatasetRecord, meta_features: MetaFeatures | None = None) -> None:
         """Add a dataset, or replace what is known of it.
 
@@ -191,9 +234,9 @@ class KnowledgeBase:
     ) -> int:
         """Add many datasets at once; ``meta_features`` by dataset id. Returns how many were new or changed."""
         known, described = self._whole().datasets(), self._whole().meta_features()
-        new = [record for record in records if not _is_known(record, known)]
+        new = [record for record in records if not is_known(record, known)]
         descriptions = [MetaFeatures(key, one.values) for key, one in (meta_features or {}).items()]
-        changed = [one for one in descriptions if not _is_described(one, described)]
+        changed = [one for one in descriptions if not is_described(one, described)]
         self._writable.add_datasets(new)
         self._writable.add_meta_features(changed)
         return len({record.dataset_id for record in new} | {one.dataset_id for one in changed})
@@ -214,8 +257,10 @@ class KnowledgeBase:
             dataset_id: Need not be among `datasets`.
             space: Name of the search space.
             frame: One row per run: ``value`` in the metric's natural unit, one column per hyperparameter
-                (NaN or None = inactive), and optionally ``duration`` in seconds, ``fidelity``, ``status``,
-                ``created`` and ``projected``. A value may be NaN only where the status is not complete.
+                (NaN or None = inactive), and optionally ``spread`` (standard deviation of the value over repeats
+                or splits, in its unit), ``repeats`` (how many values it is the mean of), ``duration`` in seconds,
+                ``fidelity``, ``status``, ``created`` and ``projected``. A value may be NaN only where the status is
+                not complete.
             metric: Name of the metric, as in `autometa.metrics`.
             direction: Which way is better.
             source: Where the runs come from.
@@ -249,50 +294,43 @@ class KnowledgeBase:
         """
         runs = encode_runs(frame, space)
         if only_new and runs.num_rows:
-            known: set[str] = set()
-            for layer, _ in self._layers:
-                known.update(row_keys(layer.runs(space)))
-            runs = runs.filter([key not in known for key in row_keys(runs)])
+            ids = sorted(runs.column("dataset_id").unique().to_pylist())
+            groups = [ids[start : start + _IDS_AT_ONCE] for start in range(0, len(ids), _IDS_AT_ONCE)]
+            known = [row_keys(self._whole()._read(space, Selection.of(group))) for group in groups]
+            runs = runs.filter(pa.array(~contained(row_keys(runs), known)))
         self._writable.add_runs(space, runs)
         return int(runs.num_rows)
+
+    def sources(self) -> list[Source]:
+        """The sources that are recorded; of entries of the same name the last layer's."""
+        manifests = (layer.manifest() for layer, _ in self._layers)
+        return list({one.name: one for manifest in manifests if manifest for one in manifest.sources}.values())
 
     def add_source(self, source: Source, *, licence_text: str = "") -> None:
         """Record where content comes from; an entry of the same name is replaced.
 
-        One import at a time: two that record a source at the same moment may lose one of the entries, though
-        never a row of data.
+        Where the file system has no locks, one at a time: of two that record a source at the same moment one entry
+        may be lost, though never a row of data.
         """
         self._writable.add_source(source, licence_text)
 
-    def compact(self) -> None:
-        """Gather parts of datasets and meta-features into one file each, and seal all files with checksums.
-
-        Others may read and add meanwhile, but only one process may compact.
-        """
-        self._writable.compact()
-
     def info(self) -> KnowledgeBaseInfo:
-        """What the base holds, counted by source."""
-        datasets, meta_features = self.datasets(), self.meta_features()
-        recorded = self._recorded()
-        runs = {space: self.runs(space) for space in self.spaces()}
-        names = [*recorded, *datasets["source"], *(name for frame in runs.values() for name in frame["source"])]
-        sources = (
-            _source_info(name, recorded.get(name), datasets, meta_features, runs) for name in dict.fromkeys(names)
-        )
-        files = [(layer, name) for layer, _ in self._layers for name in layer.data_files()]
-        return KnowledgeBaseInfo(
-            paths=tuple(layer.url for layer, _ in self._layers),
-            schema_version=SCHEMA_VERSION,
-            n_datasets=len(datasets),
-            n_meta_features=len(meta_features),
-            n_qualities=meta_features.shape[1],
-            n_runs=sum(map(len, runs.values())),
-            n_bytes=sum(layer.store.size(name) for layer, name in files),
-            n_files=len(files),
-            spaces={space: len(frame) for space, frame in runs.items()},
-            sources=tuple(sources),
-        )
+        """What the base holds, counted by source. Reads the columns that are counted by, a block at a time."""
+        return describe(self._layers, self.datasets(), self.meta_features())
+
+    def _index(self, tasks: Collection[TaskType] | None) -> DatasetIndex:
+        states = [(layer.state_of(name), hidden) for layer, hidden in self._layers for name in KEYED]
+        state = (states, None if tasks is None else sorted(tasks))
+        if self._indexed is None or self._indexed[0] != state:
+            described = self.meta_features()
+            if tasks is not None:
+                known = self.datasets()["task"].isin(list(tasks))
+                described = described[described.index.isin(known.index[known])]
+            self._indexed = (state, DatasetIndex(described))
+        return self._indexed[1]
+
+    def _read(self, space: str, selection: Selection) -> pa.Table:
+        return unify([layer.runs_of(space).read(selection.without(hidden)) for layer, hidden in self._layers])
 
     @property
     def _writable(self) -> Layer:
@@ -302,10 +340,6 @@ class KnowledgeBase:
         """The base with nothing hidden: what is hidden must not be added twice."""
         return self._of(tuple((layer, frozenset()) for layer, _ in self._layers))
 
-    def _recorded(self) -> dict[str, Source]:
-        manifests = (layer.manifest() for layer, _ in self._layers)
-        return {source.name: source for manifest in manifests if manifest for source in manifest.sources}
-
     @staticmethod
     def _stack(frames: Sequence[tuple[pd.DataFrame, frozenset[str]]]) -> pd.DataFrame:
         shown = [frame[~frame.index.isin(hidden)] if hidden else frame for frame, hidden in frames]
@@ -314,63 +348,3 @@ class KnowledgeBase:
         full = [frame for frame in shown if len(frame)] or shown[:1]
         stacked = pd.concat(full)
         return stacked[~stacked.index.duplicated(keep="last")]
-
-
-def _filter(hidden: frozenset[str], dataset_ids: Iterable[str] | None, metrics: Iterable[str] | None) -> Any:
-    terms = []
-    if hidden:
-        terms.append(~_is_one_of("dataset_id", hidden))
-    if dataset_ids is not None:
-        terms.append(_is_one_of("dataset_id", dataset_ids))
-    if metrics is not None:
-        terms.append(_is_one_of("metric", metrics))
-    return functools.reduce(operator.and_, terms) if terms else None
-
-
-def _is_one_of(column: str, values: Iterable[str]) -> Any:
-    return pc.field(column).isin(pa.array(list(values), pa.string()))
-
-
-def _is_known(record: DatasetRecord, known: pd.DataFrame) -> bool:
-    if record.dataset_id not in known.index:
-        return False
-    row = known.loc[record.dataset_id]
-    given = {name: getattr(record, name) for name in known.columns}
-    return all(_same(row[name], value) for name, value in given.items())
-
-
-def _is_described(description: MetaFeatures, described: pd.DataFrame) -> bool:
-    if description.dataset_id not in described.index or not set(description.values) <= set(described.columns):
-        return False
-    row = described.loc[description.dataset_id]
-    return all(_same(row[name], value) for name, value in description.values.items())
-
-
-def _same(stored: object, given: object) -> bool:
-    if pd.isna(stored) or pd.isna(given):  # type: ignore[call-overload]
-        return bool(pd.isna(stored) and pd.isna(given))  # type: ignore[call-overload]
-    return bool(stored == given)
-
-
-def _source_info(
-    name: str,
-    source: Source | None,
-    datasets: pd.DataFrame,
-    meta_features: pd.DataFrame,
-    runs: Mapping[str, pd.DataFrame],
-) -> SourceInfo:
-    mine = datasets[datasets["source"] == name]
-    rows = [frame[frame["source"] == name] for frame in runs.values()]
-    metrics = pd.concat([frame["metric"] for frame in rows]) if rows else pd.Series(dtype="str")
-    ids = {one for frame in rows for one in frame["dataset_id"]}
-    hyperparameters = [frame.drop(columns=list(RUN_COLUMNS)).astype("str") for frame in rows]
-    return SourceInfo(
-        name=name,
-        source=source,
-        datasets={str(task): int(count) for task, count in mine["task"].value_counts().sort_index().items()},
-        datasets_with_runs=len(ids),
-        meta_features=int(meta_features.index.isin(mine.index).sum()),
-        configurations=sum(len(frame.drop_duplicates()) for frame in hyperparameters),
-        projected_runs=sum(int(frame["projected"].sum()) for frame in rows),
-        runs={str(metric): int(count) for metric, count in metrics.value_counts().sort_index().items()},
-    )

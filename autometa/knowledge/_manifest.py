@@ -2,14 +2,16 @@
 
 import importlib.metadata
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from autometa.errors import KnowledgeBaseError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 2 added `spread` and `repeats` to runs; bases of version 1 are read as having neither."""
+
 MANIFEST = "manifest.json"
 _FORMAT = "autometa knowledge base"
 
@@ -58,11 +60,19 @@ class Manifest:
     def with_source(self, source: Source) -> "Manifest":
         """The manifest with a source added, or put in the place of the one of that name."""
         kept = tuple(known for known in self.sources if known.name != source.name)
-        return Manifest(self.created, self.written_by, (*kept, source), self.files, self.schema_version)
+        return replace(self, sources=(*kept, source))
+
+    def without_sources(self, names: Collection[str]) -> "Manifest":
+        """The manifest with the entries of these sources left out."""
+        return replace(self, sources=tuple(source for source in self.sources if source.name not in names))
 
     def with_files(self, files: Mapping[str, SealedFile]) -> "Manifest":
         """The manifest with other checksums."""
-        return Manifest(self.created, self.written_by, self.sources, files, self.schema_version)
+        return replace(self, files=files)
+
+    def lifted(self) -> "Manifest":
+        """The manifest of a base that is written to in this schema from now on; older autometa refuses it."""
+        return replace(self, schema_version=SCHEMA_VERSION, written_by=f"autometa {_version()}")
 
     def to_json(self) -> bytes:
         """Text of the file, for people too."""

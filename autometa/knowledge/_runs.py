@@ -1,7 +1,5 @@
-"""From a table of runs to what is stored, and to keys that tell two runs apart."""
+"""From a table of runs to what is stored."""
 
-import hashlib
-import json
 from typing import Any, get_args
 
 import numpy as np
@@ -9,11 +7,11 @@ import pandas as pd
 import pyarrow as pa
 
 from autometa.errors import KnowledgeBaseError
-from autometa.knowledge._columns import RUN_COLUMNS, RUN_SCHEMA, encode_column, is_json, space_kinds
-from autometa.records import Config, Direction, TrialStatus
+from autometa.knowledge._columns import RUN_COLUMNS, RUN_SCHEMA, encode_column, space_kinds
+from autometa.records import Direction, TrialStatus
 
 _TEXTS = ("dataset_id", "metric", "direction", "status", "source")
-_NUMBERS = ("value", "fidelity", "duration")
+_NUMBERS = ("value", "spread", "fidelity", "duration")
 _REQUIRED = ("dataset_id", "metric", "direction", "value")
 
 
@@ -29,6 +27,7 @@ def encode_runs(frame: pd.DataFrame, space: str) -> pa.Table:
         _check_text(frame, name)
     frame = frame.assign(**{name: _numbers(frame[name], name) for name in _NUMBERS})
     _check_values(frame)
+    frame["repeats"] = _repeats(frame["repeats"])
     frame = frame.assign(created=_created(frame["created"]), projected=_projected(frame["projected"]))
     frame = frame.sort_values(["dataset_id", "metric"], kind="stable", ignore_index=True)
     runs = pa.table([_arrow(frame[field.name], field) for field in RUN_SCHEMA], schema=RUN_SCHEMA)
@@ -47,31 +46,8 @@ def _arrow(values: pd.Series, field: pa.Field) -> pa.Array:
         return pa.array(naive, pa.timestamp(field.type.unit), from_pandas=True).cast(field.type)
     if pa.types.is_floating(field.type):
         return pa.array(values.to_numpy(), field.type, from_pandas=True)
-    return pa.array(values.tolist(), field.type)
-
-
-def row_keys(table: pa.Table) -> list[str]:
-    """One key per run: equal for two rows of the same dataset, metric, fidelity, value and configuration.
-
-    Where a run came from, when, and how long it took play no part: importing the same source again, or from
-    another copy, adds nothing.
-    """
-    said = ("dataset_id", "metric", "value", "fidelity", "status")
-    names = sorted(name for name in table.column_names if name not in RUN_COLUMNS)
-    parsed = {name for name in names if is_json(table.schema.field(name))}
-    keys = []
-    for row in table.select([*said, *names]).to_pylist():
-        config = {
-            name: json.loads(row[name]) if name in parsed else row[name] for name in names if row[name] is not None
-        }
-        text = json.dumps([[row[name] for name in said], _numeric(config)], sort_keys=True)
-        keys.append(hashlib.sha256(text.encode()).hexdigest())
-    return keys
-
-
-def _numeric(config: Config) -> Config:
-    """1 and 1.0 are the same setting, True is not; a column of whole numbers may be stored as either."""
-    return {k: float(v) if type(v) is int else v for k, v in config.items()}
+    column = pa.array(values, field.type, from_pandas=True)
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _check_names(frame: pd.DataFrame) -> None:
@@ -90,6 +66,8 @@ def _check_names(frame: pd.DataFrame) -> None:
 
 def _with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
     defaults: dict[str, Any] = {
+        "spread": np.nan,
+        "repeats": pd.NA,
         "fidelity": 1.0,
         "duration": np.nan,
         "status": "complete",
@@ -134,6 +112,19 @@ def _check_values(frame: pd.DataFrame) -> None:
     wrong = frame[frame["duration"] < 0]
     if len(wrong):
         raise KnowledgeBaseError(f"duration must not be negative, but got {wrong['duration'].iloc[0]} s.")
+    spread = frame["spread"].dropna()
+    wrong = spread[(spread < 0) | np.isinf(spread)]
+    if len(wrong):
+        raise KnowledgeBaseError(f"spread must be finite and not negative, but got {wrong.iloc[0]}.")
+
+
+def _repeats(values: pd.Series) -> pd.Series:
+    numbers = _numbers(values, "repeats")
+    wrong = numbers.dropna()
+    wrong = wrong[(wrong < 1) | (wrong % 1 != 0)]
+    if len(wrong):
+        raise KnowledgeBaseError(f"repeats must be a whole number from 1 on, but got {wrong.iloc[0]}.")
+    return numbers.astype("Int64")
 
 
 def _created(values: pd.Series) -> pd.Series:

@@ -7,12 +7,17 @@ import tempfile
 import time
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from autometa.errors import KnowledgeBaseError
 
 _TEMPORARY = ".tmp"
+_PATIENCE = 60.0
+_PAUSE = 0.01
+_LOCKS = {"manifest": ".", "rewriting": "runs"}
 
 
 class Store(ABC):
@@ -58,6 +63,21 @@ class Store(ABC):
         """Remove a file; one that is gone already is fine."""
 
     @abstractmethod
+    def leftovers(self) -> list[tuple[str, float]]:
+        """Names of temporary files that writers left behind, each with the seconds since it was last written to."""
+
+    @abstractmethod
+    def locked(self, name: str) -> AbstractContextManager[None]:
+        """Keep every other process and thread out that asks for the lock of that name.
+
+        A process that dies gives its locks back. File systems that know no locks, object stores among them, keep
+        nobody out.
+
+        Raises:
+            KnowledgeBaseError: Another holds the lock for longer than a minute.
+        """
+
+    @abstractmethod
     def arrow(self) -> tuple[Any, str]:
         """A pyarrow filesystem, and the path of this folder in it with a ``/`` at its end."""
 
@@ -79,6 +99,26 @@ def part_name(folder: str) -> str:
     value = (milliseconds & (1 << 48) - 1) << 80 | 7 << 76 | (rest << 12) // 1_000_000 << 64
     value |= 2 << 62 | secrets.randbits(62)
     return f"{folder}/part-{uuid.UUID(int=value)}.parquet"
+
+
+def _lock(descriptor: int, url: str) -> None:
+    """Wait for an exclusive lock; go on without one where the file system has none."""
+    import fcntl
+
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                raise KnowledgeBaseError(
+                    f"Another process has been rewriting the knowledge base {url} for {_PATIENCE:.0f} s. "
+                    "Try again when it has ended."
+                ) from error
+            time.sleep(_PAUSE)
+        except OSError:
+            return
 
 
 class LocalStore(Store):
@@ -134,6 +174,26 @@ class LocalStore(Store):
     def delete(self, name: str) -> None:
         """See `Store`."""
         (self._root / name).unlink(missing_ok=True)
+
+    def leftovers(self) -> list[tuple[str, float]]:
+        """See `Store`."""
+        found = []
+        for path in sorted(self._root.rglob(f".*{_TEMPORARY}")):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((self._name(path), time.time() - path.stat().st_mtime))
+        return found
+
+    @contextlib.contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """See `Store`. The lock is that of a folder (flock), so that no file is needed for it."""
+        folder = self._root / _LOCKS[name]
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            _lock(descriptor, self.url)
+            yield
+        finally:
+            os.close(descriptor)
 
     def arrow(self) -> tuple[Any, str]:
         """See `Store`."""
@@ -220,6 +280,14 @@ class RemoteStore(Store):
         """See `Store`."""
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(name))
+
+    def leftovers(self) -> list[tuple[str, float]]:
+        """See `Store`. A put leaves none."""
+        return []
+
+    def locked(self, name: str) -> AbstractContextManager[None]:
+        """See `Store`."""
+        return contextlib.nullcontext()
 
     def arrow(self) -> tuple[Any, str]:
         """See `Store`."""

@@ -41,41 +41,7 @@ def add_study(
     source: str = SOURCE,
     meta_features: MetaFeatures | None = None,
 ) -> StudyReport:
-    """Add the finished trials of an Optuna study of one dataset, and what the dataset looks like; never a row of it.
-
-    Use it for searches that other code has made: any storage, any sampler, any search space. Adding a study again
-    adds only what is new in it. What becomes of its trials:
-
-    - Complete ones are runs. Trials that are running or waiting, without parameters, or with a value that is not
-      finite are skipped and counted.
-    - A pruned one is a run of lower fidelity, with the last value that it reported, where the steps tell how much of
-      an evaluation that was: all complete trials reported at the same steps, which begin above 0 (the share is the
-      step's of the last one) or at 0 with equal distances. Otherwise it is skipped.
-    - A failed one is skipped: Optuna does not record whether the configuration or an interruption was to blame. At
-      trials of autometa's own searches it is recorded, and they are runs with that status and without a value.
-
-    Durations are those of the trials, of autometa's own the time in fits. A hyperparameter that a trial lacks is null,
-    that is, inactive. In a space of your own, numbers keep the type of their distribution; a choice that is a list,
-    tuple or dict becomes JSON text; and a hyperparameter whose name is a column of every run, such as ``metric``, is
-    stored as ``param.metric``.
-
-    Args:
-        kb: Where to add.
-        study: The study; it is only read.
-        dataset: The table that all its trials were measured on.
-        space: A shipped space's name, a `SearchSpace` or its file: configurations are checked, and moved into it where
-            they lie outside (``projected``). Any other name: they are stored as they are. None: ``tabular`` for a
-            search of autometa's own, else the study's name, made safe.
-        metric: What the values are: a name of `autometa.metrics`, such as ``log_loss`` or ``neg_log_loss``, whose
-            direction must be the study's; or a name of your own. None takes the study's ``metric_names``.
-        objective: Which value of a multi-objective study, from 0.
-        source: What the base says where the runs come from.
-        meta_features: Of the dataset, where they are known; else they are computed if the base lacks them.
-
-    Raises:
-        OptionError: The metric, objective or space is missing or does not fit; nothing is added.
-        KnowledgeBaseError: The base cannot be written.
-    """
+    """See `KnowledgeBase.add_study`."""
     index = _objective(study, objective)
     direction: Direction = "maximize" if study.directions[index].name == "MAXIMIZE" else "minimize"
     scale = judge_metric(metric or _recorded_metric(study, index), direction, dataset.task)

@@ -86,6 +86,12 @@ def check_gives_back_what_was_added(make: Make) -> None:
     assert set(runs["fidelity"]) == {1.0}
     assert set(runs["source"]) == {"checks"}
     assert not runs["projected"].any()
+    assert runs["spread"].isna().all()
+    assert runs["repeats"].isna().all()
+    add_runs(kb, B.dataset_id, [{"value": 0.1, "spread": 0.02, "repeats": 5}, {"value": 0.2}], metric="accuracy")
+    sure = kb.runs(SPACE, metrics=["accuracy"]).sort_values("value", ignore_index=True)
+    assert (sure["spread"][0], sure["repeats"][0], str(sure["repeats"].dtype)) == (0.02, 5, "Int64")
+    assert sure.loc[1, ["spread", "repeats"]].isna().all()
     assert str(runs["created"].dtype) == "datetime64[us, UTC]"
 
 
@@ -117,6 +123,9 @@ def check_keeps_every_append(make: Make) -> None:
     kb = fill(make())
     add_runs(kb, A.dataset_id, [{"value": 0.9, "depth": 9}])
     assert len(kb.runs(SPACE)) == 5
+    kb.compact()
+    assert sorted(kb.runs(SPACE)["depth"]) == [3, 4, 5, 6, 9]
+    assert list(kb.runs(SPACE, dataset_ids=[A.dataset_id], metrics=["roc_auc"])["depth"]) == [3, 4, 9]
     kb.add_dataset(DatasetRecord(A.dataset_id, "Renamed", "multiclass", "checks"), describe(A.dataset_id, X=1.0))
     assert len(kb.datasets()) == 2
     assert kb.datasets().loc[A.dataset_id, "name"] == "Renamed"
@@ -184,6 +193,10 @@ def check_refuses_bad_runs(make: Make) -> None:
         good | {"fidelity": 0.0},
         good | {"fidelity": 1.5},
         good | {"duration": -1.0},
+        good | {"spread": -0.1},
+        good | {"spread": math.inf},
+        good | {"repeats": 0},
+        good | {"repeats": 2.5},
         good | {"created": "yesterday"},
         good | {"projected": "yes"},
         good | {"depth": [1, 2]},

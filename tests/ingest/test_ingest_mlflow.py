@@ -15,8 +15,7 @@ import pytest
 from autometa.datasets import Dataset, read_dataset
 from autometa.errors import OptionError
 from autometa.ingest._mlflow import add_mlflow
-from autometa.knowledge import RUN_COLUMNS, KnowledgeBase
-from autometa.knowledge._study_runs import StudyReport
+from autometa.knowledge import RUN_COLUMNS, KnowledgeBase, StudyReport
 from autometa.records import Config, MetaFeatures, TrialStatus
 from autometa.spaces import SearchSpace, load_space
 from autometa.testing.tracking import sample_failure, sample_info, sample_report

@@ -182,6 +182,32 @@ def test_values_of_any_plain_type_come_back(batches: list[list[Any]]) -> None:
         assert (given_ is None and pd.isna(found)) or given_ == found
 
 
+def test_columns_that_have_a_type_keep_it(tmp_path: Path) -> None:
+    typed = {
+        "whole": pd.array([1, None], dtype="Int64"),
+        "yes": pd.array([True, None], dtype="boolean"),
+        "text": pd.array(["a", None], dtype="str"),
+        "number": [0.5, np.nan],
+        "count": np.array([2, 3]),
+        "nothing": [np.nan, np.nan],
+    }
+    kb = KnowledgeBase(tmp_path)
+    add_two = pd.DataFrame({"value": [0.1, 0.2], **typed})
+    kb.add_runs("a", "demo", add_two, metric="m", direction="maximize")
+    schema = pq.read_schema(parts(tmp_path)[0])
+    found = {name: str(schema.field(name).type) for name in typed if name in schema.names}
+    assert found == {"whole": "int64", "yes": "bool", "text": "string", "number": "double", "count": "int64"}
+    runs = kb.runs("demo")
+    assert runs["whole"].tolist() == [1, pd.NA]
+    assert runs["yes"].isna().tolist() == [False, True]
+    assert runs["count"].tolist() == [2, 3]
+    frame = pd.DataFrame({"value": [0.1], "svm.C": [2]})
+    kb.add_runs("a", "tabular", frame, metric="f1", direction="maximize")  # whole numbers in a range of floats
+    assert kb.runs("tabular")["svm.C"].tolist() == [2.0]
+    with pytest.raises(KnowledgeBaseError, match="must hold int values"):
+        kb.add_runs("a", "tabular", frame.assign(**{"svm.degree": [2.5]}), metric="f1", direction="maximize")
+
+
 def test_the_order_is_that_of_adding(tmp_path: Path) -> None:
     kb = KnowledgeBase(tmp_path)
     for depth in range(5):

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -88,3 +90,39 @@ def test_a_file_url_is_a_local_path(tmp_path: Path) -> None:
 def test_an_unknown_protocol_is_named() -> None:
     with pytest.raises(KnowledgeBaseError, match="nosuch://bucket"):
         RemoteStore("nosuch://bucket")
+
+
+def test_leftovers_are_listed_with_their_age(store: Store, tmp_path: Path) -> None:
+    store.write("runs/x/part-1", b"one")
+    assert store.leftovers() == []
+    if isinstance(store, LocalStore):
+        path = tmp_path / "base" / "runs" / "x" / ".killed.tmp"
+        path.write_bytes(b"")
+        os.utime(path, (time.time() - 100,) * 2)
+        ((name, age),) = store.leftovers()
+        assert name == "runs/x/.killed.tmp"
+        assert 90 < age < 200
+        assert store.files("runs/x") == ["runs/x/part-1"]
+
+
+def test_a_lock_keeps_others_out_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autometa.knowledge._store._PATIENCE", 0.05)
+    first, second = LocalStore(tmp_path / "a"), LocalStore(tmp_path / "a")
+    with first.locked("rewriting"):
+        with second.locked("manifest"):
+            pass
+        with pytest.raises(KnowledgeBaseError, match="Another process"), second.locked("rewriting"):
+            pass
+    with second.locked("rewriting"):
+        pass
+    assert [path for path in (tmp_path / "a").rglob("*") if path.is_file()] == []
+
+
+def test_a_process_that_dies_gives_its_lock_back(tmp_path: Path) -> None:
+    code = (
+        "import sys, os\nfrom pathlib import Path\nfrom autometa.knowledge._store import LocalStore\n"
+        "with LocalStore(Path(sys.argv[1])).locked('rewriting'):\n    os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == -9
+    with LocalStore(tmp_path).locked("rewriting"):
+        pass

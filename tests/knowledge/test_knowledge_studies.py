@@ -17,9 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autometa.datasets import Dataset, read_dataset
 from autometa.errors import OptionError
-from autometa.knowledge import RUN_COLUMNS, KnowledgeBase
-from autometa.knowledge._studies import OWN_ORIGIN, OWN_REPORT, add_study
-from autometa.knowledge._study_runs import OWN_SPACE, StudyReport
+from autometa.knowledge import RUN_COLUMNS, KnowledgeBase, StudyReport
+from autometa.knowledge._studies import OWN_ORIGIN, OWN_REPORT
+from autometa.knowledge._study_runs import OWN_SPACE
 from autometa.records import DatasetRecord, Direction, MetaFeatures
 from autometa.search import _plan, _study
 from autometa.spaces import SearchSpace, load_space
@@ -78,7 +78,7 @@ def study(*trials: FrozenTrial, name: str = "mine", direction: Direction = "maxi
 
 def add(kb: KnowledgeBase, of: optuna.Study, dataset: Dataset, **options: Any) -> StudyReport:
     given: dict[str, Any] = {"metric": "accuracy", "meta_features": FEATURES}
-    return add_study(kb, of, dataset, **(given | options))
+    return kb.add_study(of, dataset, **(given | options))
 
 
 def records(kb: KnowledgeBase, space: str = "mine") -> list[dict[str, Any]]:
