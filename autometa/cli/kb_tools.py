@@ -73,12 +73,10 @@ def list_(
     if as_json:
         print_json(_rows(found))
         return
-    table = new_table(
-        f"{len(found)} datasets", "dataset", "task", "rows", "features", "classes", "runs", "source", text=2
-    )
+    table = new_table(f"{len(found)} datasets", "dataset", "task", "rows", "features", "classes", "runs", text=2)
     for row in _rows(found):
         sizes = (_count(row[name]) for name in ("rows", "features", "classes", "runs"))
-        table.add_row(row["dataset_id"], row["task"], *sizes, row["source"])
+        table.add_row(row["dataset_id"], row["task"], *sizes)
     console().print(table)
 
 
@@ -349,7 +347,7 @@ def _print_nearest(
     for row in _neighbours(base, found):
         gaps, values = row["gaps"], described.loc[row["dataset_id"]]
         alike = sum(gap <= _ALIKE for gap in gaps.values())
-        apart = [name for name in reversed(list(gaps)) if gaps[name] > _ALIKE][:_APART]
+        apart = [name for name in reversed(list(gaps)) if gaps[name] > _ALIKE and not name.startswith("Log")][:_APART]
         told = ", ".join(f"{name} {_figure(values[name])} (here {_figure(features.values[name])})" for name in apart)
         why = f"{alike} of {len(gaps)} meta-features alike" + (f"; apart in {told}" if told else "")
         table.add_row(row["dataset_id"], row["task"], _escape(why), f"{row['distance']:.3f}", _count(row["runs"]))

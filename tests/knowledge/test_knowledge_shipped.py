@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from autometa import config, metrics
-from autometa.knowledge import KnowledgeBase
+from autometa.knowledge import KnowledgeBase, SourceInfo
 from autometa.records import TASK_TYPES, TaskType
 from autometa.spaces import load_space
 
+AUTO_SKLEARN = "auto-sklearn 0.15.0"
 UNIT = ("accuracy", "average_precision", "balanced_accuracy", "f1", "precision", "recall", "roc_auc")
 
 
@@ -21,20 +22,59 @@ def kb() -> KnowledgeBase:
 
 
 @pytest.fixture(scope="module")
+def sources(kb: KnowledgeBase) -> dict[str, SourceInfo]:
+    return {one.name: one for one in kb.info().sources}
+
+
+@pytest.fixture(scope="module")
 def runs(kb: KnowledgeBase) -> pd.DataFrame:
     return kb.runs("tabular").merge(kb.datasets()["task"], left_on="dataset_id", right_index=True)
 
 
-def test_counts_are_those_of_the_published_tables(kb: KnowledgeBase) -> None:
-    (source,) = kb.info().sources
+@pytest.fixture(scope="module")
+def published(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs[runs["source"] == AUTO_SKLEARN]
+
+
+def test_counts_are_those_of_the_published_tables(sources: dict[str, SourceInfo]) -> None:
+    source = sources[AUTO_SKLEARN]
     assert source.datasets == {"binary": 125, "multiclass": 83, "regression": 111}
     assert source.meta_features == 319
     assert source.datasets_with_runs >= 260
-    assert kb.info().n_qualities == 37
 
 
-def test_the_source_is_credited(kb: KnowledgeBase) -> None:
-    source = kb.info().sources[0].source
+@pytest.mark.parametrize(
+    ("name", "datasets", "configurations"),
+    [("HPOBench MLP", 8, 30_000), ("HPOLib FCNet", 4, 62_208), ("NAS-Bench-201", 3, 15_625)],
+)
+def test_the_tabular_benchmarks_are_whole(
+    sources: dict[str, SourceInfo], name: str, datasets: int, configurations: int
+) -> None:
+    found = sources[name]
+    assert found.datasets_with_runs == sum(found.datasets.values()) == datasets
+    assert found.configurations == configurations
+    assert set(found.runs.values()) == {datasets * configurations}
+
+
+@pytest.mark.parametrize("space", ["hpobench_mlp", "hpolib_fcnet", "nas_bench_201"])
+def test_configurations_of_a_tabular_benchmark_are_valid(kb: KnowledgeBase, space: str) -> None:
+    read = load_space(space)
+    dataset = kb.count_runs().query("space == @space")["dataset_id"].iloc[0]
+    rows = kb.runs(space, dataset_ids=[dataset])[list(read.names)].drop_duplicates()
+    for row in rows.sample(200, random_state=0).to_dict("records"):
+        read.validate(read.from_row({str(name): value for name, value in row.items()}))
+
+
+def test_every_source_is_credited(sources: dict[str, SourceInfo]) -> None:
+    for one in sources.values():
+        assert one.source is not None
+        assert one.source.licence in ("Apache-2.0", "BSD-3-Clause", "MIT")
+        assert one.source.citation
+        assert one.source.url.startswith("https://")
+
+
+def test_auto_sklearn_is_credited(sources: dict[str, SourceInfo]) -> None:
+    source = sources[AUTO_SKLEARN].source
     assert source is not None
     assert source.licence == "BSD-3-Clause"
     assert source.copyright.startswith("Copyright (c)")
@@ -43,8 +83,8 @@ def test_the_source_is_credited(kb: KnowledgeBase) -> None:
     assert any("Auto-sklearn 2.0" in one for one in source.citation)
 
 
-def test_reported_counts_agree_with_the_content(kb: KnowledgeBase) -> None:
-    info = kb.info().sources[0]
+def test_reported_counts_agree_with_the_content(sources: dict[str, SourceInfo]) -> None:
+    info = sources[AUTO_SKLEARN]
     assert info.source is not None
     said = info.source.counts
     assert said["runs"]["mapped"] + said["runs"]["projected"] == info.n_runs
@@ -85,26 +125,27 @@ def test_metrics_are_ours_and_point_the_right_way(runs: pd.DataFrame) -> None:
 
 
 def test_values_are_possible(runs: pd.DataFrame) -> None:
-    scores = runs[runs["metric"].str.startswith(UNIT)]
+    measured = runs[runs["status"] == "complete"]
+    scores = measured[measured["metric"].str.startswith(UNIT)]
     assert scores["value"].between(0, 1).all()
-    errors = runs[runs["direction"] == "minimize"]
+    errors = measured[measured["direction"] == "minimize"]
     assert (errors["value"] >= 0).all()
-    assert (runs[runs["metric"] == "r2"]["value"] <= 1).all()
-    assert np.isfinite(runs["value"]).all()
+    assert (measured[measured["metric"] == "r2"]["value"] <= 1).all()
+    assert np.isfinite(measured["value"]).all()
 
 
-def test_good_configurations_have_good_values(runs: pd.DataFrame) -> None:
+def test_good_configurations_have_good_values(published: pd.DataFrame) -> None:
     """Were losses taken for scores, or the other way round, the medians would be near 0."""
-    medians = runs.groupby("metric")["value"].median()
+    medians = published.groupby("metric")["value"].median()
     assert medians["accuracy"] > 0.85
     assert medians["roc_auc"] > 0.9
     assert medians["r2"] > 0.6
     assert medians["log_loss"] < 0.5
 
 
-def test_root_and_mean_squared_errors_agree(runs: pd.DataFrame) -> None:
-    setting = ["dataset_id", *(name for name in load_space("tabular").names if name in runs)]
-    rmse, mse = (runs.loc[runs["metric"] == name, [*setting, "value"]] for name in ("rmse", "mse"))
+def test_root_and_mean_squared_errors_agree(published: pd.DataFrame) -> None:
+    setting = ["dataset_id", *(name for name in load_space("tabular").names if name in published)]
+    rmse, mse = (published.loc[published["metric"] == name, [*setting, "value"]] for name in ("rmse", "mse"))
     both = rmse.merge(mse, on=setting)
     assert len(both) > 40
     np.testing.assert_allclose(both["value_x"] ** 2, both["value_y"], rtol=1e-6)
