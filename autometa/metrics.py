@@ -75,18 +75,22 @@ _RELATED: dict[TaskType, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A scikit-learn scorer in its natural unit.
+    """A scikit-learn scorer in its natural unit, or a metric of the user's own, of which only values are known.
 
-    ``name`` is what people read and what the knowledge base stores; ``scorer_name`` is scikit-learn's.
+    ``name`` is what people read and what the knowledge base stores; ``scorer_name`` is scikit-learn's, None for a
+    metric of one's own, which has ``own_direction`` instead.
     """
 
     name: str
-    scorer_name: str
+    scorer_name: str | None
+    own_direction: Direction | None = None
 
     @property
     def direction(self) -> Direction:
         """Which way is better, in the natural unit."""
-        return "minimize" if self.scorer_name.startswith("neg_") else "maximize"
+        if self.own_direction is not None:
+            return self.own_direction
+        return "minimize" if str(self.scorer_name).startswith("neg_") else "maximize"
 
     def score(
         self, predictions: "Predictions", y: npt.ArrayLike, weights: npt.NDArray[np.float64] | None = None
@@ -104,6 +108,8 @@ class Metric:
         """
         from sklearn.metrics import get_scorer, log_loss
 
+        if self.scorer_name is None:
+            raise OptionError(f"Metric {self.name!r} is one of your own, and cannot be computed from predictions.")
         try:
             if self.scorer_name == "neg_log_loss" and isinstance(predictions, ClassPredictions):
                 # The scorer takes the classes from y, and a small fold may lack one.
@@ -197,8 +203,15 @@ def _probe(task: TaskType) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     return y, (np.eye(n_classes)[np.roll(y, 1)] + 0.5) / (1 + 0.5 * n_classes)
 
 
-def related(metric: Metric, task: TaskType) -> Sequence[str]:
+def own(name: str, direction: Direction) -> Metric:
+    """A metric of the user's own, such as the value of a study on something else than a table."""
+    return Metric(name, None, direction)
+
+
+def related(metric: Metric, task: TaskType | None) -> Sequence[str]:
     """Metric names to look for in a knowledge base: the metric itself, then its nearest relatives."""
+    if task is None or metric.scorer_name is None:
+        return (metric.name,)
     first = ("roc_auc",) if metric.name.startswith("roc_auc") else ()
     return tuple(dict.fromkeys((metric.name, *first, *_RELATED[task])))
 

@@ -91,3 +91,11 @@ def test_log_loss_equals_scikit_learns() -> None:
     rng = np.random.default_rng(1)
     y, p = rng.integers(0, 3, 40), rng.dirichlet(np.ones(3), 40)
     assert resolve("log_loss", "multiclass").score(ClassPredictions(p), y) == pytest.approx(log_loss(y, p))
+
+
+def test_a_metric_of_ones_own_has_its_direction_and_no_relatives() -> None:
+    metric = metrics.own("latency", "minimize")
+    assert (metric.direction, metric.loss(3.0), metric.better(1.0, 2.0)) == ("minimize", 3.0, True)
+    assert metrics.related(metric, "binary") == ("latency",)
+    with pytest.raises(OptionError, match="one of your own"):
+        metric.score(metrics.stored(np.array([1.0]), "regression"), [1.0])

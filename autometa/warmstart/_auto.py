@@ -4,12 +4,12 @@ import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
+from autometa.evidence import gather
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
 from autometa.records import MetaFeatures, Suggestion, TaskType
 from autometa.spaces import SearchSpace
 from autometa.warmstart._base import WarmStarter
-from autometa.warmstart._evidence import gather
 from autometa.warmstart._nearest import nearest
 from autometa.warmstart._portfolio import portfolio
 
@@ -33,7 +33,7 @@ class Auto(WarmStarter):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         """See `WarmStarter.suggest`."""

@@ -40,7 +40,7 @@ class WarmStarter(ABC):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         """The configurations to try first.
@@ -51,6 +51,6 @@ class WarmStarter(ABC):
             space: The space that will be searched; runs are looked up under its name.
             n: How many suggestions are wanted at most; 0 gives an empty list.
             metric: What the search will optimize.
-            task: The target's task type.
+            task: The target's task type; None where the problem is no table, and all datasets may advise.
             seed: The only source of randomness, for strategies that draw. Those shipped draw nothing.
         """

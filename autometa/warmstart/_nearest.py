@@ -2,12 +2,12 @@
 
 import math
 
+from autometa.evidence import Evidence, gather, judged_by
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
 from autometa.records import MetaFeatures, Origin, Suggestion, TaskType
 from autometa.spaces import SearchSpace
 from autometa.warmstart._base import WarmStarter
-from autometa.warmstart._evidence import Evidence, gather, judged_by
 
 
 class NearestDatasets(WarmStarter):
@@ -20,7 +20,7 @@ class NearestDatasets(WarmStarter):
 
     Feurer et al. (2015), "Efficient and Robust Automated Machine Learning", NeurIPS, section 3.1. Deviations:
     quantiles instead of min-max scaling, missing qualities charged instead of imputed (see
-    `autometa.warmstart._similarity`), and bases with many runs per dataset.
+    `autometa.knowledge.DatasetIndex`), and bases with many runs per dataset.
     """
 
     def suggest(
@@ -31,7 +31,7 @@ class NearestDatasets(WarmStarter):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         """See `WarmStarter.suggest`."""

@@ -6,12 +6,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from autometa.evidence import Adviser, Evidence, gather, judged_by
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
 from autometa.records import MetaFeatures, Origin, Suggestion, TaskType
 from autometa.spaces import SearchSpace
 from autometa.warmstart._base import WarmStarter
-from autometa.warmstart._evidence import Adviser, Evidence, gather, judged_by
 from autometa.warmstart._regret import estimate_regret
 
 Floats = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class Portfolio(WarmStarter):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         """See `WarmStarter.suggest`."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from autometa.warmstart._evidence import Evidence
+from autometa.evidence import Evidence
 
 Floats = npt.NDArray[np.float64]
 

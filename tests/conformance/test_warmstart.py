@@ -39,7 +39,7 @@ class Liar(WarmStarter):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         return self.spoil(Auto().suggest(target, kb, space, n, metric=metric, task=task, seed=seed))
@@ -94,7 +94,7 @@ class Peeks(Liar):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         return Auto().suggest(target, KnowledgeBase(kb.info().paths[-1]), space, n, metric=metric, task=task, seed=seed)
@@ -109,7 +109,7 @@ class TakesTheFirstRows(Liar):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         return careless(kb, space, n, by="index", ascending=True)
@@ -124,7 +124,7 @@ class Writes(Liar):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         run = pd.DataFrame([{**space.default(), "value": 0.5}])
@@ -141,7 +141,7 @@ class TakesTheLargest(Liar):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         return careless(kb, space, n, by="value", ascending=False)
@@ -156,7 +156,7 @@ class TakesTheSmallest(Liar):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         return careless(kb, space, n, by="value", ascending=True)
@@ -173,7 +173,7 @@ class FallsBackOnTheDefault(Liar):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         honest = super().suggest(target, kb, space, n, metric=metric, task=task, seed=seed)
@@ -189,7 +189,7 @@ class NeedsMetaFeatures(Liar):
         n: int,
         *,
         metric: Metric,
-        task: TaskType,
+        task: TaskType | None,
         seed: int,
     ) -> list[Suggestion]:
         honest = super().suggest(target, kb, space, n, metric=metric, task=task, seed=seed)

@@ -3,24 +3,11 @@
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from autometa.knowledge import DatasetIndex, KnowledgeBase
 from autometa.records import DatasetRecord, MetaFeatures, TaskType
-from autometa.warmstart._similarity import dataset_distances
-
-
-def test_distances_are_those_of_warm_starts() -> None:
-    rng = np.random.default_rng(0)
-    for trial in range(20):
-        values = rng.normal(size=(rng.integers(1, 40), 6)).round(1 if trial % 2 else 6)
-        values[rng.random(values.shape) < 0.2] = np.nan
-        values[rng.random(values.shape) < 0.05] = np.inf
-        frame = pd.DataFrame(values, columns=list("abcdef"), index=[str(i) for i in range(len(values))])
-        target = MetaFeatures("t", {"a": 0.3, "b": float(values[0, 1]), "c": math.nan, "d": 9.0, "f": -1.0, "z": 1.0})
-        np.testing.assert_array_equal(DatasetIndex(frame).distances(target), dataset_distances(target, frame))
 
 
 def test_neighbours_come_nearest_first_with_their_gaps() -> None:

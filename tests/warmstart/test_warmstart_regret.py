@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autometa.evidence import Adviser, Evidence
 from autometa.metrics import resolve
 from autometa.records import Config
 from autometa.spaces import SearchSpace
-from autometa.warmstart._evidence import Adviser, Evidence
 from autometa.warmstart._regret import PRIOR_WEIGHT, estimate_regret, squared_distances
 
 NAN = math.nan

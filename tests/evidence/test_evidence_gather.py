@@ -5,22 +5,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autometa.evidence import MAX_CONFIGS, OTHER_TASK_PENALTY, Evidence, gather
 from autometa.knowledge import KnowledgeBase
-from autometa.metrics import resolve
+from autometa.metrics import own, resolve
 from autometa.records import Config, DatasetRecord, MetaFeatures, TaskType
 from autometa.spaces import SearchSpace
 from autometa.testing.warmstart import TARGET, Base, space
-from autometa.warmstart import _evidence
-from autometa.warmstart._evidence import OTHER_TASK_PENALTY, Evidence, gather
 
 TREES: Config = {"model": "trees", "depth": 3, "weights": "balanced", "scale": 0.5}
 LINES: Config = {"model": "lines", "penalty": 1.0, "scale": 0.5}
 
 
 def learn(
-    kb: KnowledgeBase, *, metric: str = "roc_auc", task: TaskType = "binary", searched: SearchSpace | None = None
+    kb: KnowledgeBase,
+    *,
+    metric: str = "roc_auc",
+    task: TaskType = "binary",
+    searched: SearchSpace | None = None,
+    max_configs: int = MAX_CONFIGS,
 ) -> Evidence:
-    return gather(kb, searched or space(), TARGET, metric=resolve(metric, task), task=task)
+    wanted = resolve(metric, task)
+    return gather(kb, searched or space(), TARGET, metric=wanted, task=task, max_configs=max_configs)
 
 
 def scored(kb: KnowledgeBase, dataset_id: str, pairs: list[tuple[Config, float]], **said: str) -> None:
@@ -37,11 +42,12 @@ def regrets(evidence: Evidence) -> dict[tuple[str, float], float]:
     }
 
 
-def test_regret_is_in_units_of_the_distance_from_best_to_median_and_capped(tmp_path: Path) -> None:
+def test_regret_is_in_units_of_the_distance_from_the_best_to_the_worst_quarter_and_capped(tmp_path: Path) -> None:
     kb = KnowledgeBase(tmp_path)
     values = {0.1: 0.9, 0.2: 0.88, 0.3: 0.8, 0.4: 0.7, 0.5: -1e6}
     scored(kb, "a", [({**TREES, "scale": scale}, value) for scale, value in values.items()])
-    expected = {("a", 0.1): 0.0, ("a", 0.2): 0.2, ("a", 0.3): 1.0, ("a", 0.4): 1.0, ("a", 0.5): 1.0}
+    # The fourth of five values is the upper quartile of the losses: 0.2 above the best.
+    expected = {("a", 0.1): 0.0, ("a", 0.2): 0.1, ("a", 0.3): 0.5, ("a", 0.4): 1.0, ("a", 0.5): 1.0}
     assert regrets(learn(kb)) == pytest.approx(expected)
 
 
@@ -173,26 +179,22 @@ def test_each_dataset_is_judged_by_its_most_wanted_metric(tmp_path: Path) -> Non
     assert [(one.dataset_id, one.metric) for one in learn(kb).advisers] == [("a", "log_loss"), ("b", "roc_auc")]
 
 
-def test_too_many_configurations_are_thinned_to_best_and_spread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_evidence, "MAX_CONFIGS", 20)
+def test_too_many_configurations_are_thinned_to_best_and_spread(tmp_path: Path) -> None:
     kb = KnowledgeBase(tmp_path)
     for dataset_id, shift in (("a", 0.0), ("b", 0.001)):
         scored(kb, dataset_id, [({**TREES, "scale": i / 100 + shift}, 1 - i / 100) for i in range(100)])
-    evidence = learn(kb)
+    evidence = learn(kb, max_configs=20)
     assert evidence.runs.groupby("adviser").size().tolist() == [10, 10]
     scales = sorted(float(config["scale"] or 0) for config in evidence.configs)[::2]
     np.testing.assert_allclose(scales, [0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.28, 0.52, 0.76, 0.99], atol=0.011)
 
 
-def test_thinning_keeps_all_runs_of_what_it_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_evidence, "MAX_CONFIGS", 20)
+def test_thinning_keeps_all_runs_of_what_it_keeps(tmp_path: Path) -> None:
     kb = KnowledgeBase(tmp_path)
     rng = np.random.default_rng(0)
     for dataset_id in "abcd":
         scored(kb, dataset_id, [({**TREES, "scale": i / 100}, float(rng.uniform())) for i in range(100)])
-    evidence = learn(kb)
+    evidence = learn(kb, max_configs=20)
     assert 5 <= len(evidence.configs) <= 20
     assert len(evidence.runs) == 4 * len(evidence.configs)
 
@@ -209,3 +211,25 @@ def test_a_dataset_with_a_record_and_no_runs_is_no_adviser(tmp_path: Path) -> No
     kb.add_dataset(DatasetRecord("silent", "silent", "binary", "tests"), MetaFeatures("silent", {"ClassEntropy": 1.0}))
     scored(kb, "a", [(TREES, 0.5)])
     assert [adviser.dataset_id for adviser in learn(kb).advisers] == ["a"]
+
+
+def test_a_failed_run_is_as_bad_as_the_worst_and_moves_no_other(tmp_path: Path) -> None:
+    kb = KnowledgeBase(tmp_path)
+    scored(kb, "a", [({**TREES, "scale": scale}, value) for scale, value in {0.1: 0.9, 0.2: 0.8, 0.3: 0.7}.items()])
+    for status in ("timeout", "memory", "crash", "invalid", "interrupted", "pruned"):
+        frame = pd.DataFrame([{**TREES, "scale": 0.4 + len(status) / 100, "value": np.nan, "status": status}])
+        kb.add_runs("a", "warmstart-checks", frame, metric="roc_auc", direction="maximize")
+    failed = {("a", 0.4 + len(status) / 100): 1.0 for status in ("timeout", "memory", "crash", "invalid")}
+    assert regrets(learn(kb)) == pytest.approx({("a", 0.1): 0.0, ("a", 0.2): 1.0, ("a", 0.3): 1.0} | failed)
+
+
+def test_a_metric_of_ones_own_and_no_task_take_all_datasets(tmp_path: Path) -> None:
+    kb = KnowledgeBase(tmp_path)
+    frame = pd.DataFrame([{**TREES, "value": 3.0}, {**LINES, "value": 1.0}])
+    for dataset_id, task in (("a", "binary"), ("b", "regression")):
+        kb.add_dataset(DatasetRecord(dataset_id, dataset_id, task, "tests"))  # type: ignore[arg-type]
+        kb.add_runs(dataset_id, "another-name", frame, metric="latency", direction="minimize")
+    metric = own("latency", "minimize")
+    found = gather(kb, space(), MetaFeatures("", {}), metric=metric, task=None, space_name="another-name")
+    assert {adviser.dataset_id for adviser in found.advisers} == {"a", "b"}
+    assert found.configs[found.runs.loc[found.runs["regret"] == 0, "config"].iloc[0]] == LINES
