@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,13 +38,15 @@ _ADVISERS: dict[TaskType, tuple[TaskType, ...]] = {
 class Adviser:
     """A dataset of the base that has runs to learn from.
 
-    ``metric`` is the one its runs are judged by, ``distance`` NaN where its meta-features cannot be compared.
+    ``metric`` is the one its runs are judged by, ``distance`` NaN where its meta-features cannot be compared. ``unit``
+    is what a regret of 1 is in the metric's unit; NaN where all runs did equally well.
     """
 
     dataset_id: str
     name: str
     metric: str
     distance: float
+    unit: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ def gather(
     runs, configs = _represent(runs, settings, space)
     advisers = _advisers(runs, datasets, kb.meta_features(), target, task)
     position = {adviser.dataset_id: i for i, adviser in enumerate(advisers)}
-    runs = _regrets(runs.assign(adviser=runs["dataset_id"].map(position).astype(np.int64)))
+    runs, units = _regrets(runs.assign(adviser=runs["dataset_id"].map(position).astype(np.int64)))
+    advisers = tuple(replace(one, unit=units.get(i, math.nan)) for i, one in enumerate(advisers))
     return Evidence(space, metric, advisers, configs, runs)
 
 
@@ -127,16 +130,19 @@ def _thin(runs: pd.DataFrame, max_configs: int) -> tuple[pd.DataFrame, pd.DataFr
 
     Every dataset has the same quota: half for its best runs, half spread evenly over the others, since an
     estimate of regret must know the bad regions too. A base in which every dataset has the same
-    configurations stays as dense as it was.
+    configurations stays as dense as it was. How many runs of its dataset and source a run stands for is in ``weight``.
 
     Returns:
         The runs without their hyperparameters, and the hyperparameters indexed by ``raw``.
     """
     settings = runs[[name for name in runs.columns if name not in (*RUN_COLUMNS, "loss")]]
     raw = _fingerprints(settings)
-    runs = runs[["dataset_id", "metric", "source", "projected", "loss"]].assign(raw=raw)
+    runs = runs[["dataset_id", "metric", "source", "projected", "loss"]].assign(raw=raw, weight=1.0)
     if runs["raw"].nunique() > max_configs:
-        runs = runs[runs["raw"].isin(_representative(runs, max_configs))]
+        splits = runs.groupby(["dataset_id", "source"], dropna=False)
+        runs = runs.assign(rank=splits["loss"].rank(method="first"), split=splits.ngroup())
+        runs = runs[runs["raw"].isin(_representative(runs, max_configs))].sort_values(["split", "rank"])
+        runs["weight"] = runs.groupby("split")["rank"].diff().fillna(runs["rank"])
     settings = settings.set_axis(raw)
     return runs, settings[settings.index.isin(runs["raw"]) & ~settings.index.duplicated()]
 
@@ -221,8 +227,8 @@ def _bring(given: Config, space: SearchSpace, nulls: Config, parents: set[str]) 
     return config, bool(changes) or not given.keys() <= config.keys()
 
 
-def _regrets(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per adviser and configuration, with its regret; in the order of `Evidence.runs`.
+def _regrets(runs: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, float]]:
+    """One row per adviser and configuration, with its regret, in the order of `Evidence.runs`; each adviser's unit.
 
     Regret is the loss above the best, in units of the distance from the best to the upper quartile, and no more
     than 1. The worst would be the wrong unit: a log loss or a squared error has no upper end, and one run
@@ -232,17 +238,28 @@ def _regrets(runs: pd.DataFrame) -> pd.DataFrame:
     runs = runs.assign(split=runs.groupby(["adviser", "source"], dropna=False).ngroup())
     runs = runs.iloc[np.lexsort((runs["loss"], runs["config"], runs["split"]))]
     means = runs.groupby(["split", "config"], as_index=False, sort=False).agg(
-        adviser=("adviser", "first"), loss=("loss", "mean"), projected=("projected", "all")
+        adviser=("adviser", "first"), loss=("loss", "mean"), projected=("projected", "all"), weight=("weight", "max")
     )
-    losses = means["loss"].where(np.isfinite(means["loss"])).groupby(means["split"])
-    above = means["loss"] - losses.transform("min")
-    unit = losses.transform("quantile", _WORST, interpolation="lower") - losses.transform("min")
+    finished = means[np.isfinite(means["loss"])].sort_values(["split", "loss"])
+    best = finished.groupby("split")["loss"].first()
+    above = means["loss"] - means["split"].map(best)
+    quartiles = {split: _upper_quartile(rows) for split, rows in finished.groupby("split")}
+    unit = means["split"].map(pd.Series(quartiles, dtype=np.float64) - best)
     regret = np.minimum(1.0, above / unit.where(unit > 0, above))
     means["regret"] = np.where(np.isinf(means["loss"]), 1.0, np.where(above > 0, regret, 0.0))
     runs = means.groupby(["adviser", "config"], as_index=False).agg(
         regret=("regret", "mean"), projected=("projected", "all")
     )
-    return runs.sort_values(["adviser", "regret", "config"], ignore_index=True)
+    units = unit.where(unit > 0).groupby(means["adviser"]).mean().dropna()
+    found = {int(adviser): float(value) for adviser, value in zip(units.index, units, strict=True)}
+    return runs.sort_values(["adviser", "regret", "config"], ignore_index=True), found
+
+
+def _upper_quartile(runs: pd.DataFrame) -> float:
+    """The loss that three quarters of the runs do not exceed; ``runs`` are ordered by it."""
+    below = runs["weight"].cumsum().to_numpy() - 1.0
+    last = np.searchsorted(below, _WORST * below[-1] + 1e-9, side="right") - 1
+    return float(runs["loss"].iloc[max(0, last)])
 
 
 def _advisers(

@@ -1,5 +1,6 @@
 """The knowledge base: what is known of other datasets."""
 
+import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -317,6 +318,15 @@ class KnowledgeBase(Upkeep):
     def info(self) -> KnowledgeBaseInfo:
         """What the base holds, counted by source. Reads the columns that are counted by, a block at a time."""
         return describe(self._layers, self.datasets(), self.meta_features())
+
+    def version(self, space: str) -> str:
+        """A text that changes whenever what the base shows of a space, its datasets or meta-features may have changed.
+
+        For caches of what was learned from the base. It reads the names of files only, which never change.
+        """
+        states = [(layer.url, sorted(hidden), layer.runs_of(space).parts()) for layer, hidden in self._layers]
+        keyed = [[str(layer.state_of(name)) for name in KEYED] for layer, _ in self._layers]
+        return json.dumps([states, keyed])
 
     def _index(self, tasks: Collection[TaskType] | None) -> DatasetIndex:
         states = [(layer.state_of(name), hidden) for layer, hidden in self._layers for name in KEYED]

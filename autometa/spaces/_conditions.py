@@ -44,6 +44,10 @@ class Requirements:
                 self._known[met] = names
         return names
 
+    def needs(self, name: str) -> Mapping[str, Values]:
+        """The values that each ancestor may have where a hyperparameter is active."""
+        return self._needs[name]
+
     def involve(self, name: str, ancestor: str) -> bool:
         """Whether a hyperparameter is active only for some values of another."""
         return ancestor in self._needs[name]

@@ -233,3 +233,23 @@ def test_a_metric_of_ones_own_and_no_task_take_all_datasets(tmp_path: Path) -> N
     found = gather(kb, space(), MetaFeatures("", {}), metric=metric, task=None, space_name="another-name")
     assert {adviser.dataset_id for adviser in found.advisers} == {"a", "b"}
     assert found.configs[found.runs.loc[found.runs["regret"] == 0, "config"].iloc[0]] == LINES
+
+
+def test_thinning_leaves_regrets_as_they_are(tmp_path: Path) -> None:
+    kb = KnowledgeBase(tmp_path)
+    rng = np.random.default_rng(0)
+    for dataset_id in "ab":
+        values = rng.uniform(size=300)
+        scored(kb, dataset_id, [({**TREES, "scale": i / 300}, float(value)) for i, value in enumerate(values)])
+    whole, thinned = regrets(learn(kb)), regrets(learn(kb, max_configs=100))
+    assert len(thinned) < len(whole) / 2
+    assert all(abs(whole[key] - value) < 0.06 for key, value in thinned.items())
+
+
+def test_the_unit_of_regret_is_known(tmp_path: Path) -> None:
+    kb = KnowledgeBase(tmp_path)
+    scored(kb, "a", [({**TREES, "scale": i / 10}, value) for i, value in enumerate([0.9, 0.8, 0.7, 0.5, 0.1])])
+    scored(kb, "lone", [(TREES, 0.5)])
+    units = {one.dataset_id: one.unit for one in learn(kb).advisers}
+    assert units["a"] == pytest.approx(0.4)
+    assert math.isnan(units["lone"])

@@ -318,3 +318,21 @@ def test_meta_features_are_kept_in_memory(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(pq, "read_table", refuse)
     assert kb.meta_features().loc["a", "X"] == 1.0
+
+
+def test_the_version_of_a_space_changes_with_what_is_shown_of_it(tmp_path: Path) -> None:
+    kb = KnowledgeBase(tmp_path)
+    frame = pd.DataFrame({"value": [0.5], "depth": [1]})
+    seen = [kb.version("demo")]
+    for change in (
+        lambda: kb.add_runs("a", "demo", frame, metric="roc_auc", direction="maximize"),
+        lambda: kb.add_dataset(DatasetRecord("a", "a", "binary", "tests")),
+        lambda: kb.compact(),
+    ):
+        change()
+        seen.append(kb.version("demo"))
+    seen.append(kb.without("a").version("demo"))
+    assert len(set(seen)) == len(seen)
+    assert KnowledgeBase(tmp_path).version("demo") == kb.version("demo")
+    kb.add_runs("a", "other", frame, metric="roc_auc", direction="maximize")
+    assert kb.version("demo") == seen[-2]
