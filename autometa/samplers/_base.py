@@ -1,0 +1,211 @@
+"""What samplers share that model the trials: reading a study, agreeing with other workers, and never repeating one."""
+
+import json
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from autometa.errors import InvalidConfigError, OptionError
+from autometa.records import Config
+from autometa.samplers._coding import Coding
+from autometa.spaces import SearchSpace
+
+Floats = npt.NDArray[np.float64]
+
+CLAIM = "autometa:proposal"
+"""System attribute of a trial: what a sampler proposed for it, and why, as JSON."""
+
+_PATIENCE = 2.0  # seconds to wait for other workers to say what they try
+_POLL = 0.01
+_WORTH_COUNTING = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a study shows a sampler.
+
+    Attributes:
+        codes: Of the trials that ended, shape (n, n_hyperparameters).
+        values: What came of them, larger is better, shape (n,). Failed ones have the worst of all values.
+        pending: Codes of trials that are running elsewhere, shape (n_pending, n_hyperparameters).
+        taken: Keys of all configurations that were tried, are running or wait in the queue.
+    """
+
+    codes: Floats
+    values: Floats
+    pending: Floats
+    taken: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """Codes, best first, and what is to be remembered of them: plain values for JSON."""
+
+    codes: Floats
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ModelSampler(optuna.samplers.BaseSampler):
+    """A sampler that proposes whole configurations of a `SearchSpace`, conditions included.
+
+    Members implement `propose`. The rest is the same for all of them:
+
+    - proposals are for one objective of either direction; running trials count as pending, failed ones as bad, pruned
+      ones at most as the median;
+    - no configuration is proposed that was tried, is running elsewhere or waits in the queue, as long as the space has
+      others. Workers on one storage wait a moment for each other: each trial's proposal is written down before the next
+      one is made;
+    - a proposal depends on the seed, the trial's number and the trials before it, so a resumed search goes on as it
+      would have.
+
+    A parameter that is not in the space is drawn at random.
+    """
+
+    def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
+        """``seed`` None draws one."""
+        self.space = space
+        self.coding = Coding(space)
+        self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        self._n_configs = self.coding.n_configs(at_most=_WORTH_COUNTING)
+        self._silent: set[int] = set()
+
+    @abstractmethod
+    def propose(self, seen: Seen, rng: np.random.Generator) -> Proposals:
+        """Configurations to try next, best first; those that are taken may be among them."""
+
+    def reseed_rng(self) -> None:
+        """Nothing to do: every trial has random numbers of its own."""
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The whole space, with all its branches; Optuna drops what the objective does not ask for."""
+        return self.space.distributions()
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """A configuration of the space.
+
+        Raises:
+            OptionError: The study has several objectives.
+        """
+        if len(study.directions) > 1:
+            raise OptionError(
+                f"{type(self).__name__} optimizes one objective, but the study has {len(study.directions)}. Use "
+                "optuna.samplers.TPESampler or NSGAIISampler for several."
+            )
+        fixed = trial.system_attrs.get("fixed_params", {})
+        if fixed and not self.space.problems(fixed):
+            return {}
+        seen = self._look(study, trial)
+        rng = self._rng(trial.number)
+        proposals = self.propose(seen, rng)
+        config = self.coding.decode(self._first_free(proposals.codes, seen.taken, rng))
+        if fixed:
+            config = self.space.project({**config, **fixed})
+        claim = json.dumps({"config": config, "by": type(self).__name__, **proposals.notes})
+        study._storage.set_trial_system_attr(trial._trial_id, CLAIM, claim)
+        return dict(config)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A random value, for parameters that are not in the space."""
+        number = int(self._rng(trial.number, param_name).integers(2**31))
+        random = optuna.samplers.RandomSampler(seed=number)
+        return random.sample_independent(study, trial, param_name, param_distribution)
+
+    def _rng(self, number: int, name: str = "") -> np.random.Generator:
+        return np.random.default_rng([self._seed, number, *name.encode()])
+
+    def _look(self, study: optuna.Study, trial: FrozenTrial) -> Seen:
+        """The study as it is once every earlier trial that still runs has said what it tries."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            trials = study.get_trials(deepcopy=False)
+            running = [one for one in trials if one.state is TrialState.RUNNING and one.number < trial.number]
+            quiet = {one.number for one in running if not _said(one)} - self._silent
+            if not quiet or time.monotonic() > deadline:
+                break
+            time.sleep(_POLL)
+        self._silent |= quiet  # such as trials of workers that were killed: nobody waits for them twice
+        sign = 1.0 if study.direction is optuna.study.StudyDirection.MAXIMIZE else -1.0
+        return self._seen([one for one in trials if one.number != trial.number], sign)
+
+    def _seen(self, trials: Iterable[FrozenTrial], sign: float) -> Seen:
+        ended: list[tuple[Config, float, TrialState]] = []
+        pending: list[Config] = []
+        taken: list[Config] = []
+        for one in trials:
+            config = self._config(one)
+            if config is None:
+                continue
+            taken.append(config)
+            if one.state is TrialState.RUNNING:
+                pending.append(config)
+            elif one.state.is_finished():
+                ended.append((config, _value(one, sign), one.state))
+        values = _judged(np.array([value for _, value, _ in ended]), [state for *_, state in ended])
+        known = ~np.isnan(values)
+        codes = self.coding.encode([config for config, *_ in ended])
+        keys = frozenset(self.coding.keys(self.coding.encode(taken)))
+        return Seen(codes[known], values[known], self.coding.encode(pending), keys)
+
+    def _config(self, trial: FrozenTrial) -> Config | None:
+        """What a trial tries; None where that is not known, or has no place in the space."""
+        said = trial.params if trial.state.is_finished() else _said(trial)
+        if not said:
+            return None
+        config = {name: value for name, value in said.items() if name in self.space}
+        if not self.space.problems(config):
+            return config
+        try:
+            return self.space.project(config)
+        except InvalidConfigError:
+            return None
+
+    def _first_free(self, codes: Floats, taken: frozenset[bytes], rng: np.random.Generator) -> Floats:
+        for code, key in zip(codes, self.coding.keys(codes), strict=True):
+            if key not in taken:
+                return np.asarray(code)
+        if len(taken) < self._n_configs:
+            for _ in range(20):
+                drawn = self.coding.random(256, rng)
+                for code, key in zip(drawn, self.coding.keys(drawn), strict=True):
+                    if key not in taken:
+                        return np.asarray(code)
+        return np.asarray(codes[0] if len(codes) else self.coding.random(1, rng)[0])
+
+
+def _said(trial: FrozenTrial) -> Mapping[str, Any]:
+    """What a trial that has not ended tries, as far as it has said."""
+    if CLAIM in trial.system_attrs:
+        return dict(json.loads(trial.system_attrs[CLAIM])["config"])
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+
+
+def _value(trial: FrozenTrial, sign: float) -> float:
+    """The value, or the last that was reported; larger is better, NaN where there is none."""
+    if trial.state is TrialState.COMPLETE:
+        return sign * float(trial.values[0]) if trial.values else math.nan
+    if trial.state is TrialState.PRUNED and trial.intermediate_values:
+        return sign * float(trial.intermediate_values[max(trial.intermediate_values)])
+    return math.nan
+
+
+def _judged(values: Floats, states: Sequence[TrialState]) -> Floats:
+    """Values, with failed trials as bad as the worst and pruned ones no better than the median."""
+    complete = np.array([state is TrialState.COMPLETE for state in states], dtype=bool) & np.isfinite(values)
+    if not complete.any():
+        return np.full(len(values), math.nan)
+    worst, median = float(values[complete].min()), float(np.median(values[complete]))
+    bounded = np.where(complete, values, np.minimum(np.where(np.isfinite(values), values, worst), median))
+    return np.asarray(bounded)

@@ -1,0 +1,244 @@
+"""What other datasets say of the configurations of a space, learned once."""
+
+import contextlib
+import hashlib
+import json
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autometa.evidence import Evidence, gather
+from autometa.knowledge import KnowledgeBase
+from autometa.metrics import Metric
+from autometa.records import MetaFeatures, TaskType
+from autometa.samplers._coding import Coding
+from autometa.samplers._forests import Forests
+from autometa.samplers._gp import Inputs, Settings
+from autometa.samplers._learning import learn_settings
+from autometa.spaces import SearchSpace
+
+Floats = npt.NDArray[np.float64]
+
+MOST_CONFIGS = 20_000
+LEAST_CONFIGS = 8
+_ROWS_OF_ONE = 1000
+_BEST_IN_ALL = 600
+_RANDOM = 1000
+_LONGEST = 8.0
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """The datasets of a base that have runs enough to be modelled, and what they say.
+
+    Utility is minus regret: 0 is the best that was measured on a dataset, -1 its worst quarter.
+
+    Attributes:
+        coding: Of the space.
+        ids: Of the datasets; ``names`` likewise.
+        units: What a regret of 1 is in the metric's unit, shape (n_sources,); NaN where another metric was measured.
+        forests: Predict utility; None where there are no sources.
+        lengths: Relative lengthscale of every feature, shape (n_features,): short where much hangs on it.
+        pool: Codes of configurations worth considering: the best of each dataset, and random ones.
+        pool_says: Their utility on each source, measured where it was, shape (n_pool, n_sources).
+        settings: Hyperparameters with which the sources best explain each other.
+    """
+
+    coding: Coding
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    units: Floats
+    forests: Forests | None
+    lengths: Floats
+    pool: Floats
+    pool_says: Floats
+    settings: Settings
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def says(self, codes: Floats) -> Floats:
+        """Predicted utility on each source, shape (n, n_sources)."""
+        if self.forests is None:
+            return np.zeros((len(codes), 0))
+        return np.clip(self.forests.predict(self.coding.features(codes, inactive=-1.0)), -1.0, 0.0)
+
+    def inputs(self, codes: Floats, says: Floats, weights: Floats) -> Inputs:
+        """Codes as the process sees them; ``weights`` of the sources sum to 1."""
+        x = self.coding.features(codes) / self.lengths
+        mean = says @ weights if len(self) else np.zeros(len(codes))
+        return Inputs(x, mean, (says - mean[:, None]) * np.sqrt(weights))
+
+    def scale_prior(self) -> tuple[float, float]:
+        """Mean and standard deviation of the logarithm of what a utility of 1 is on a new dataset."""
+        known = np.log(self.units[np.isfinite(self.units)])
+        if len(known) < 2:
+            return (float(known[0]) if len(known) else 0.0), 2.0
+        return float(known.mean()), float(np.clip(known.std(ddof=1) * 1.5, 0.3, 3.0))
+
+
+def read_sources(
+    kb: KnowledgeBase,
+    space: SearchSpace,
+    *,
+    metric: Metric,
+    task: TaskType | None,
+    space_name: str | None = None,
+    cache: Path | None = None,
+) -> Sources:
+    """Learn from the runs of a base.
+
+    Args:
+        kb: The base, with the target's own dataset hidden.
+        space: What is searched.
+        metric: What the search optimizes.
+        task: The target's task type; None where the problem is no table.
+        space_name: Where the base files the runs; None takes the space's name.
+        cache: Folder in which what was learned is kept for the next time; None keeps nothing.
+    """
+    coding = Coding(space)
+    file = None if cache is None else cache / f"{_key(kb, space, metric, task, space_name)}.npz"
+    if file is not None and file.is_file():
+        found = _read(file, coding)
+        if found is not None:
+            return found
+    nothing = MetaFeatures("", {})
+    evidence = gather(kb, space, nothing, metric=metric, task=task, space_name=space_name, max_configs=MOST_CONFIGS)
+    sources = learn(evidence, coding)
+    if file is not None:
+        _write(file, sources)
+    return sources
+
+
+def learn(evidence: Evidence, coding: Coding) -> Sources:
+    """Model what each dataset of the evidence says."""
+    codes = coding.encode(evidence.configs)
+    rng = np.random.default_rng(0)
+    fresh = coding.random(_RANDOM, rng)
+    tables = {
+        one: (rows["config"].to_numpy(), -rows["regret"].to_numpy())
+        for one, (_, rows) in zip(sorted(set(evidence.runs["adviser"])), evidence.runs.groupby("adviser"), strict=True)
+    }
+    tables = {one: table for one, table in tables.items() if len(table[0]) >= LEAST_CONFIGS and np.ptp(table[1]) > 0}
+    n_features = len(coding.groups)
+    if not tables:
+        none = np.zeros((len(fresh), 0))
+        return Sources(coding, (), (), np.zeros(0), None, np.ones(n_features), fresh, none, Settings())
+    advisers = [evidence.advisers[one] for one in tables]
+    features = coding.features(codes, inactive=-1.0)
+    thinned = [_thin(configs, utility) for configs, utility in tables.values()]
+    forests = Forests.fit([(features[rows], utility) for rows, utility in thinned], seed=0)
+    best = _best_of_each(list(tables.values()))
+    pool = np.concatenate([codes[best], fresh])
+    units = [one.unit if one.metric == evidence.metric.name else math.nan for one in advisers]
+    sources = Sources(
+        coding,
+        tuple(one.dataset_id for one in advisers),
+        tuple(one.name for one in advisers),
+        np.array(units),
+        forests,
+        _lengths(forests, coding, codes),
+        pool,
+        np.zeros((0, len(advisers))),
+        Settings(),
+    )
+    says = sources.says(pool)
+    for column, (configs, utility) in enumerate(tables.values()):
+        _, at, where = np.intersect1d(best, configs, return_indices=True)
+        says[at, column] = utility[where]
+    samples = [(codes[rows], utility) for rows, utility in thinned]
+    return replace(sources, pool_says=says, settings=learn_settings(sources, samples))
+
+
+def _thin(configs: npt.NDArray[np.int64], utility: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Half of the rows that a forest learns from are the best, the others spread over the rest."""
+    if len(configs) <= _ROWS_OF_ONE:
+        return configs, utility
+    order, half = np.argsort(-utility, kind="stable"), _ROWS_OF_ONE // 2
+    others = np.linspace(half, len(order) - 1, _ROWS_OF_ONE - half).round().astype(np.int64)
+    rows = np.concatenate([order[:half], order[others]])
+    return configs[rows], utility[rows]
+
+
+def _best_of_each(tables: Sequence[tuple[npt.NDArray[np.int64], Floats]]) -> npt.NDArray[np.int64]:
+    """The best configurations of each dataset, and those that are best on average where they were measured."""
+    each = max(3, _BEST_IN_ALL // len(tables))
+    chosen = [configs[np.argsort(-utility, kind="stable")[:each]] for configs, utility in tables]
+    everywhere = np.concatenate([configs for configs, _ in tables])
+    total = np.bincount(everywhere, weights=np.concatenate([utility for _, utility in tables]))
+    count = np.bincount(everywhere)
+    shared = np.flatnonzero(count >= max(2, len(tables) // 2))
+    chosen.append(shared[np.argsort(-total[shared] / count[shared], kind="stable")[: _BEST_IN_ALL // 2]])
+    return np.unique(np.concatenate(chosen))
+
+
+def _lengths(forests: Forests, coding: Coding, codes: Floats) -> Floats:
+    """Lengthscales from how much of the sources' variance each hyperparameter explains where it is active."""
+    n_hyperparameters = codes.shape[1]
+    explained = np.zeros(n_hyperparameters)
+    np.add.at(explained, coding.groups, forests.importances.mean(axis=0))
+    explained /= np.maximum((~np.isnan(codes)).mean(axis=0), 1e-3)
+    relevance = explained / max(float(explained.max()), 1e-12)
+    return np.asarray(np.clip(1.0 / np.sqrt(np.maximum(relevance, 1e-12)), 1.0, _LONGEST)[coding.groups])
+
+
+def _key(kb: KnowledgeBase, space: SearchSpace, metric: Metric, task: TaskType | None, name: str | None) -> str:
+    """Names what was learned: another base, space, metric or library gives another one."""
+    import sklearn
+
+    known = kb.version(name or space.name)
+    said = [_FORMAT, sklearn.__version__, np.__version__, known, space.fingerprint, metric.name]
+    return hashlib.sha256(json.dumps([*said, metric.direction, task, name]).encode()).hexdigest()[:32]
+
+
+def _write(file: Path, sources: Sources) -> None:
+    """Keep what was learned; a cache that cannot be written is no loss."""
+    arrays: dict[str, Any] = {
+        "ids": np.array(sources.ids, dtype=np.str_),
+        "names": np.array(sources.names, dtype=np.str_),
+        "units": sources.units,
+        "lengths": sources.lengths,
+        "pool": sources.pool,
+        "pool_says": sources.pool_says,
+        "settings": np.array([*sources.settings.vector(), *sources.settings.widths]),
+    }
+    if sources.forests is not None:
+        arrays |= sources.forests.to_arrays()
+    temporary = file.with_suffix(f".{np.random.SeedSequence().entropy:x}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+        temporary.replace(file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _read(file: Path, coding: Coding) -> Sources | None:
+    """What was learned before; None where the file is damaged or of another version."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        forests = Forests.from_arrays(arrays) if len(arrays["ids"]) else None
+        settings = arrays["settings"].tolist()
+        return Sources(
+            coding,
+            tuple(arrays["ids"].tolist()),
+            tuple(arrays["names"].tolist()),
+            arrays["units"],
+            forests,
+            arrays["lengths"],
+            arrays["pool"],
+            arrays["pool_says"],
+            Settings.of(settings[:5], settings[5:]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
