@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autometa.knowledge import KnowledgeBase
     from autometa.model import Model, load_model
     from autometa.spaces import SearchSpace, load_space
+    from autometa.studies import create_study, recommend
 
 __version__ = "0.1.0"
 
@@ -27,9 +28,11 @@ _HOMES = {
     "Model": "autometa.model",
     "SearchSpace": "autometa.spaces",
     "TuneResult": "autometa.api",
+    "create_study": "autometa.studies",
     "load_model": "autometa.model",
     "load_space": "autometa.spaces",
     "read_dataset": "autometa.datasets",
+    "recommend": "autometa.studies",
     "tune": "autometa.api",
 }
 
@@ -42,9 +45,11 @@ __all__ = [
     "Model",
     "SearchSpace",
     "TuneResult",
+    "create_study",
     "load_model",
     "load_space",
     "read_dataset",
+    "recommend",
     "tune",
 ]
 

@@ -81,7 +81,6 @@ def gather(
     *,
     metric: Metric,
     task: TaskType | None,
-    space_name: str | None = None,
     max_configs: int = MAX_CONFIGS,
 ) -> Evidence:
     """Read the runs that may advise the target.
@@ -92,17 +91,16 @@ def gather(
 
     Args:
         kb: The base, with the target's own dataset hidden.
-        space: What is searched; configurations are brought into it.
+        space: What is searched; the base files runs under its name, and configurations are brought into it.
         target: What the new dataset looks like; may be empty.
         metric: What the search optimizes.
         task: The target's task type; None where the problem is no table, and all datasets advise.
-        space_name: Where the base files the runs; None takes the space's name.
         max_configs: More distinct configurations than this are thinned.
     """
     datasets = kb.datasets()
     strangers = () if task is None else datasets.index[~datasets["task"].isin(_ADVISERS[task])]
     names = related(metric, task)
-    runs = kb.without(*strangers).runs(space_name or space.name, metrics=names)
+    runs = kb.without(*strangers).runs(space.name, metrics=names)
     runs, settings = _thin(_comparable(runs, names), max_configs)
     runs, configs = _represent(runs, settings, space)
     advisers = _advisers(runs, datasets, kb.meta_features(), target, task)

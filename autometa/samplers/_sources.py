@@ -90,27 +90,25 @@ def read_sources(
     *,
     metric: Metric,
     task: TaskType | None,
-    space_name: str | None = None,
     cache: Path | None = None,
 ) -> Sources:
     """Learn from the runs of a base.
 
     Args:
         kb: The base, with the target's own dataset hidden.
-        space: What is searched.
+        space: What is searched; the base files runs under its name.
         metric: What the search optimizes.
         task: The target's task type; None where the problem is no table.
-        space_name: Where the base files the runs; None takes the space's name.
         cache: Folder in which what was learned is kept for the next time; None keeps nothing.
     """
     coding = Coding(space)
-    file = None if cache is None else cache / f"{_key(kb, space, metric, task, space_name)}.npz"
+    file = None if cache is None else cache / f"{_key(kb, space, metric, task)}.npz"
     if file is not None and file.is_file():
         found = _read(file, coding)
         if found is not None:
             return found
     nothing = MetaFeatures("", {})
-    evidence = gather(kb, space, nothing, metric=metric, task=task, space_name=space_name, max_configs=MOST_CONFIGS)
+    evidence = gather(kb, space, nothing, metric=metric, task=task, max_configs=MOST_CONFIGS)
     sources = learn(evidence, coding)
     if file is not None:
         _write(file, sources)
@@ -189,13 +187,13 @@ def _lengths(forests: Forests, coding: Coding, codes: Floats) -> Floats:
     return np.asarray(np.clip(1.0 / np.sqrt(np.maximum(relevance, 1e-12)), 1.0, _LONGEST)[coding.groups])
 
 
-def _key(kb: KnowledgeBase, space: SearchSpace, metric: Metric, task: TaskType | None, name: str | None) -> str:
+def _key(kb: KnowledgeBase, space: SearchSpace, metric: Metric, task: TaskType | None) -> str:
     """Names what was learned: another base, space, metric or library gives another one."""
     import sklearn
 
-    known = kb.version(name or space.name)
+    known = kb.version(space.name)
     said = [_FORMAT, sklearn.__version__, np.__version__, known, space.fingerprint, metric.name]
-    return hashlib.sha256(json.dumps([*said, metric.direction, task, name]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([*said, metric.direction, task]).encode()).hexdigest()[:32]
 
 
 def _write(file: Path, sources: Sources) -> None:

@@ -72,24 +72,22 @@ class TransferSampler(ModelSampler):
         metric: Metric,
         task: TaskType | None = None,
         meta_features: MetaFeatures | None = None,
-        space_name: str | None = None,
         cache: Path | None = None,
         seed: int | None = None,
     ) -> None:
         """Nothing is read before the first proposal.
 
         Args:
-            space: What is searched.
+            space: What is searched; the base files runs under its name.
             kb: The base, with the target's own dataset hidden (`KnowledgeBase.without`).
             metric: What the objective returns; its direction must be the study's.
             task: The target's task type; None where the problem is no table.
             meta_features: What the target looks like: datasets that look alike count for more. None: all alike.
-            space_name: Where the base files the runs; None takes the space's name.
             cache: Folder for what was learned from the base. None: ``cache`` in autometa's data folder.
             seed: Of all that is random; None draws one.
         """
         super().__init__(space, seed=seed)
-        self._kb, self._metric, self._task, self._space_name = kb, metric, task, space_name
+        self._kb, self._metric, self._task = kb, metric, task
         self._meta_features = meta_features
         self._cache = config.home() / "cache" if cache is None else cache
         self._sources: Sources | None = None
@@ -104,7 +102,6 @@ class TransferSampler(ModelSampler):
                 self.space,
                 metric=self._metric,
                 task=self._task,
-                space_name=self._space_name,
                 cache=self._cache,
             )
             self._weights = _similarity(self._sources, self._kb, self._meta_features)

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -230,7 +231,7 @@ def test_a_metric_of_ones_own_and_no_task_take_all_datasets(tmp_path: Path) -> N
         kb.add_dataset(DatasetRecord(dataset_id, dataset_id, task, "tests"))  # type: ignore[arg-type]
         kb.add_runs(dataset_id, "another-name", frame, metric="latency", direction="minimize")
     metric = own("latency", "minimize")
-    found = gather(kb, space(), MetaFeatures("", {}), metric=metric, task=None, space_name="another-name")
+    found = gather(kb, replace(space(), name="another-name"), MetaFeatures("", {}), metric=metric, task=None)
     assert {adviser.dataset_id for adviser in found.advisers} == {"a", "b"}
     assert found.configs[found.runs.loc[found.runs["regret"] == 0, "config"].iloc[0]] == LINES
 

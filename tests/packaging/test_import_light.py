@@ -43,8 +43,8 @@ def test_every_public_name_is_there(name: str) -> None:
     assert name in dir(autometa)
 
 
-def test_at_most_a_dozen_public_names() -> None:
-    assert len(autometa.__all__) <= 12
+def test_there_are_few_public_names() -> None:
+    assert len(autometa.__all__) <= 14
     assert sorted(autometa.__all__) == autometa.__all__
 
 
