@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autometa.errors import OptionError, UnknownNameError
+from autometa.errors import OptionError
 from autometa.records import Direction, MetaFeatures, Suggestion, TaskType
 from autometa.spaces import SearchSpace, load_space
 
@@ -96,7 +96,7 @@ def create_study(
         space_name: Where the base files the runs. None takes the space's name.
         warm_start: Name of a warm starter (`autometa.warmstart`), or ``none``.
         warm_trials: How many configurations it may queue.
-        sampler: ``auto`` or ``transfer`` (`autometa.samplers.TransferSampler`), or any Optuna sampler.
+        sampler: Name of a sampler (`autometa.samplers`), or any Optuna sampler; ``auto`` is ``transfer``.
         pruner: As in Optuna.
         storage: As in Optuna: a URL or a storage; None keeps the study in memory.
         study_name: As in Optuna.
@@ -295,14 +295,12 @@ def _own_metric(kb: "KnowledgeBase", space: str, name: str | None, direction: Di
 def _sampler(given: Any, problem: Problem, seed: int | None) -> "optuna.samplers.BaseSampler":
     from optuna.samplers import BaseSampler
 
-    from autometa.samplers import TransferSampler
+    from autometa.samplers import SAMPLERS
 
     if isinstance(given, BaseSampler):
         return given
-    if given not in ("auto", "transfer"):
-        raise UnknownNameError(f"There is no sampler {given!r}. Use auto, transfer, or a sampler of Optuna's.")
     known = problem.meta_features if problem.meta_features.values else None
-    return TransferSampler(
+    return SAMPLERS.create("transfer" if given == "auto" else given)(
         problem.space,
         problem.kb,
         metric=problem.metric,

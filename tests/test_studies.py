@@ -120,7 +120,7 @@ def test_the_sampler_and_the_warm_start_can_be_chosen(kb: KnowledgeBase) -> None
     study = autometa.create_study(LOOSE, kb=kb, space_name="my-net", sampler=own, warm_start="none")
     assert study.sampler is own
     assert not study.trials
-    with pytest.raises(UnknownNameError, match="no sampler 'tpee'"):
+    with pytest.raises(UnknownNameError, match="Unknown sampler 'tpee'"):
         autometa.create_study(LOOSE, kb=kb, space_name="my-net", sampler="tpee")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -77,6 +78,19 @@ class ModelSampler(optuna.samplers.BaseSampler):
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._n_configs = self.coding.n_configs(at_most=_WORTH_COUNTING)
         self._silent: set[int] = set()
+        self._preparing = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the lock."""
+        return {name: value for name, value in vars(self).items() if name != "_preparing"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As it was, with a lock of its own."""
+        vars(self).update(state)
+        self._preparing = threading.Lock()
+
+    def prepare(self) -> None:
+        """Called before every proposal, by one thread at a time: what takes long to learn is learned here, once."""
 
     @abstractmethod
     def propose(self, seen: Seen, rng: np.random.Generator) -> Proposals:
@@ -105,6 +119,8 @@ class ModelSampler(optuna.samplers.BaseSampler):
         fixed = trial.system_attrs.get("fixed_params", {})
         if fixed and not self.space.problems(fixed):
             return {}
+        with self._preparing:
+            self.prepare()
         seen = self._look(study, trial)
         rng = self._rng(trial.number)
         proposals = self.propose(seen, rng)

@@ -77,7 +77,6 @@ class Forests:
         """
         from sklearn.tree import ExtraTreeRegressor
 
-        arrays = {name: arrays[name] for name in arrays}  # what NumPy has loaded from a file is read at every access
         n_features = arrays["importances"].shape[1]
         some = ExtraTreeRegressor().fit(np.zeros((2, n_features)), np.zeros(2)).tree_
         make, arguments, _ = some.__reduce__()

@@ -88,10 +88,13 @@ class Process:
         """``y`` are observed values, shape (n,), larger is better."""
         self.settings, self._inputs = settings, inputs
         self.scale, self._spread, self._residual, self._length, self._noise = np.exp(settings.vector())
+        self._clean = settings.vector()
+        self._clean[-1] = -np.inf
         n = len(y)
         covariance = _covariance(self._gram(inputs), self._squares(inputs.x, inputs.x), settings.vector())
         self._lower = np.linalg.cholesky(covariance + _JITTER * np.eye(n))
-        residual = y / self.scale - inputs.mean
+        self._observed = y / self.scale
+        residual = self._observed - inputs.mean
         ones = solve_triangular(self._lower, np.ones(n), lower=True)
         rest = solve_triangular(self._lower, residual, lower=True)
         self.offset = float(rest @ ones / (ones @ ones))
@@ -107,6 +110,23 @@ class Process:
         half = solve_triangular(self._lower, cross.T, lower=True)
         prior = self._spread**2 * np.einsum("ij,ij->i", inputs.apart, inputs.apart) + self._residual**2
         return mean, np.sqrt(np.maximum(prior - np.einsum("ij,ij->j", half, half), 1e-12))
+
+    def joint(self, inputs: Inputs) -> tuple[Floats, Floats]:
+        """Mean, shape (n,), and covariance, shape (n, n), of the noise-free utility."""
+        known, own = self._inputs, _covariance(self._gram(inputs), self._squares(inputs.x, inputs.x), self._clean)
+        cross = self._spread**2 * inputs.apart @ known.apart.T
+        cross += self._residual**2 * matern(self._squares(inputs.x, known.x) / self._length**2)
+        half = solve_triangular(self._lower, cross.T, lower=True)
+        return inputs.mean + self.offset + cross @ self._weights, own - half.T @ half
+
+    def leave_one_out(self) -> tuple[Floats, Floats]:
+        """What it would predict of each observation without it: means and standard deviations of the utility, noisy.
+
+        Rasmussen, Williams (2006), equation 5.12; the offset counts as known.
+        """
+        inverse = cho_solve((self._lower, True), np.eye(len(self._weights)))
+        variance = 1.0 / np.diag(inverse)
+        return self._observed - self._weights * variance, np.sqrt(variance)
 
     def log_improvement(self, inputs: Inputs, *, better_than: float | None = None) -> Floats:
         """Logarithm of the expected improvement, in the target's unit, over the best mean so far."""
@@ -128,9 +148,8 @@ def fitted(inputs: Inputs, y: Floats, prior: Settings) -> tuple[Settings, float]
 
     Of more than 200 observations the best and an even choice of the others decide.
     """
-    if len(y) > _MOST_FITTED:
-        rows = _representative(y)
-        inputs, y = inputs.take(rows), y[rows]
+    rows = representative(y, _MOST_FITTED)
+    inputs, y = inputs.take(rows), y[rows]
     gram, squares = inputs.apart @ inputs.apart.T, squared_distances(inputs.x, inputs.x)
     widths, centre = np.array(prior.widths), prior.vector()
     free = np.flatnonzero(widths > 0)
@@ -197,8 +216,10 @@ def log_expected_improvement(z: Floats) -> Floats:
     return np.asarray(np.where(tail, far, near))
 
 
-def _representative(y: Floats) -> npt.NDArray[np.int64]:
-    order = np.argsort(-y, kind="stable")
-    half = _MOST_FITTED // 2
-    others = np.linspace(half, len(y) - 1, _MOST_FITTED - half).round().astype(np.int64)
+def representative(y: Floats, most: int) -> npt.NDArray[np.int64]:
+    """Which observations stand for all: of more than ``most``, the best half, and an even choice of the others."""
+    if len(y) <= most:
+        return np.arange(len(y))
+    order, half = np.argsort(-y, kind="stable"), most // 2
+    others = np.linspace(half, len(y) - 1, most - half).round().astype(np.int64)
     return np.sort(np.concatenate([order[:half], order[others]]))

@@ -1,12 +1,10 @@
 """What other datasets say of the configurations of a space, learned once."""
 
-import contextlib
 import hashlib
 import json
 import math
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,8 @@ from autometa.metrics import Metric
 from autometa.records import MetaFeatures, TaskType
 from autometa.samplers._coding import Coding
 from autometa.samplers._forests import Forests
-from autometa.samplers._gp import Inputs, Settings
+from autometa.samplers._gp import Inputs, Settings, representative
+from autometa.samplers._kept import kept
 from autometa.samplers._learning import learn_settings
 from autometa.spaces import SearchSpace
 
@@ -31,7 +30,7 @@ _ROWS_OF_ONE = 1000
 _BEST_IN_ALL = 600
 _RANDOM = 1000
 _LONGEST = 8.0
-_FORMAT = 1
+_FORMAT = "forests-2"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +46,7 @@ class Sources:
         forests: Predict utility; None where there are no sources.
         lengths: Relative lengthscale of every feature, shape (n_features,): short where much hangs on it.
         pool: Codes of configurations worth considering: the best of each dataset, and random ones.
-        pool_says: Their utility on each source, measured where it was, shape (n_pool, n_sources).
+        pool_says: Their utility on each source, measured where it was, shape (n_pool, n_sources). Zero rows: not known.
         settings: Hyperparameters with which the sources best explain each other.
     """
 
@@ -60,21 +59,47 @@ class Sources:
     pool: Floats
     pool_says: Floats
     settings: Settings
+    _rows: dict[bytes, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Remember where in the pool each configuration stands."""
+        known = self.coding.keys(self.pool[: len(self.pool_says)])
+        object.__setattr__(self, "_rows", {key: row for row, key in enumerate(known)})
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def says(self, codes: Floats) -> Floats:
-        """Predicted utility on each source, shape (n, n_sources)."""
+        """Utility on each source, shape (n, n_sources): measured where it is known, else what the forest predicts."""
         if self.forests is None:
             return np.zeros((len(codes), 0))
-        return np.clip(self.forests.predict(self.coding.features(codes, inactive=-1.0)), -1.0, 0.0)
+        rows = np.array([self._rows.get(key, -1) for key in self.coding.keys(codes)], dtype=np.int64)
+        says, new = np.empty((len(codes), len(self))), rows < 0
+        says[~new] = self.pool_says[rows[~new]]
+        if new.any():
+            predicted = self.forests.predict(self.coding.features(codes[new], inactive=-1.0))
+            says[new] = np.clip(predicted, -1.0, 0.0)
+        return says
 
     def inputs(self, codes: Floats, says: Floats, weights: Floats) -> Inputs:
         """Codes as the process sees them; ``weights`` of the sources sum to 1."""
         x = self.coding.features(codes) / self.lengths
         mean = says @ weights if len(self) else np.zeros(len(codes))
         return Inputs(x, mean, (says - mean[:, None]) * np.sqrt(weights))
+
+    def portfolio(self, n: int, weights: Floats) -> Floats:
+        """Codes of the pool, chosen greedily: each lowers most the weighted mean regret of the best so far.
+
+        Where none does, those of the least mean regret of their own follow.
+        """
+        best, chosen = np.full(len(self), -1.0), list[int]()
+        own = np.round(self.pool_says @ weights, 12)
+        for _ in range(min(n, len(self.pool)) if len(self) else 0):
+            gains = np.round(np.maximum(self.pool_says, best) @ weights, 12)
+            gains[chosen] = -np.inf
+            chosen.append(int(np.lexsort((-own, -gains))[0]))
+            best = np.maximum(best, self.pool_says[chosen[-1]])
+        return self.pool[chosen]
 
     def scale_prior(self) -> tuple[float, float]:
         """Mean and standard deviation of the logarithm of what a utility of 1 is on a new dataset."""
@@ -101,18 +126,13 @@ def read_sources(
         task: The target's task type; None where the problem is no table.
         cache: Folder in which what was learned is kept for the next time; None keeps nothing.
     """
-    coding = Coding(space)
-    file = None if cache is None else cache / f"{_key(kb, space, metric, task)}.npz"
-    if file is not None and file.is_file():
-        found = _read(file, coding)
-        if found is not None:
-            return found
-    nothing = MetaFeatures("", {})
-    evidence = gather(kb, space, nothing, metric=metric, task=task, max_configs=MOST_CONFIGS)
-    sources = learn(evidence, coding)
-    if file is not None:
-        _write(file, sources)
-    return sources
+    coding, nothing = Coding(space), MetaFeatures("", {})
+
+    def make() -> Sources:
+        return learn(gather(kb, space, nothing, metric=metric, task=task, max_configs=MOST_CONFIGS), coding)
+
+    file = None if cache is None else cache / f"{cache_key(kb, space, metric, task, kind=_FORMAT)}.npz"
+    return kept(file, make, _to_arrays, lambda arrays: _from_arrays(arrays, coding))
 
 
 def learn(evidence: Evidence, coding: Coding) -> Sources:
@@ -120,18 +140,14 @@ def learn(evidence: Evidence, coding: Coding) -> Sources:
     codes = coding.encode(evidence.configs)
     rng = np.random.default_rng(0)
     fresh = coding.random(_RANDOM, rng)
-    tables = {
-        one: (rows["config"].to_numpy(), -rows["regret"].to_numpy())
-        for one, (_, rows) in zip(sorted(set(evidence.runs["adviser"])), evidence.runs.groupby("adviser"), strict=True)
-    }
-    tables = {one: table for one, table in tables.items() if len(table[0]) >= LEAST_CONFIGS and np.ptp(table[1]) > 0}
+    tables = _tables(evidence)
     n_features = len(coding.groups)
     if not tables:
         none = np.zeros((len(fresh), 0))
         return Sources(coding, (), (), np.zeros(0), None, np.ones(n_features), fresh, none, Settings())
     advisers = [evidence.advisers[one] for one in tables]
     features = coding.features(codes, inactive=-1.0)
-    thinned = [_thin(configs, utility) for configs, utility in tables.values()]
+    thinned = [_thin(configs, utility, _ROWS_OF_ONE) for configs, utility in tables.values()]
     forests = Forests.fit([(features[rows], utility) for rows, utility in thinned], seed=0)
     best = _best_of_each(list(tables.values()))
     pool = np.concatenate([codes[best], fresh])
@@ -155,13 +171,34 @@ def learn(evidence: Evidence, coding: Coding) -> Sources:
     return replace(sources, pool_says=says, settings=learn_settings(sources, samples))
 
 
-def _thin(configs: npt.NDArray[np.int64], utility: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Half of the rows that a forest learns from are the best, the others spread over the rest."""
-    if len(configs) <= _ROWS_OF_ONE:
-        return configs, utility
-    order, half = np.argsort(-utility, kind="stable"), _ROWS_OF_ONE // 2
-    others = np.linspace(half, len(order) - 1, _ROWS_OF_ONE - half).round().astype(np.int64)
-    rows = np.concatenate([order[:half], order[others]])
+def read_runs(
+    kb: KnowledgeBase, space: SearchSpace, *, metric: Metric, task: TaskType | None, most: int
+) -> list[tuple[Floats, Floats]]:
+    """Codes, shape (n_runs, n_hyperparameters), and utilities of each source, in the order of `Sources.ids`.
+
+    Args:
+        kb: As in `read_sources`, like the other arguments.
+        most: Runs of one source at most; the best half is kept, the others are thinned.
+    """
+    nothing, coding = MetaFeatures("", {}), Coding(space)
+    evidence = gather(kb, space, nothing, metric=metric, task=task, max_configs=MOST_CONFIGS)
+    codes = coding.encode(evidence.configs)
+    thinned = [_thin(configs, utility, most) for configs, utility in _tables(evidence).values()]
+    return [(codes[rows], utility) for rows, utility in thinned]
+
+
+def _tables(evidence: Evidence) -> dict[int, tuple[npt.NDArray[np.int64], Floats]]:
+    """Configurations and utilities of the datasets that have enough of them, by position of the dataset."""
+    tables = {
+        int(str(one)): (rows["config"].to_numpy(), -rows["regret"].to_numpy())
+        for one, rows in evidence.runs.groupby("adviser")
+    }
+    return {one: table for one, table in tables.items() if len(table[0]) >= LEAST_CONFIGS and np.ptp(table[1]) > 0}
+
+
+def _thin(configs: npt.NDArray[np.int64], utility: Floats, most: int) -> tuple[npt.NDArray[np.int64], Floats]:
+    """The rows that a model learns from."""
+    rows = representative(utility, most)
     return configs[rows], utility[rows]
 
 
@@ -187,18 +224,16 @@ def _lengths(forests: Forests, coding: Coding, codes: Floats) -> Floats:
     return np.asarray(np.clip(1.0 / np.sqrt(np.maximum(relevance, 1e-12)), 1.0, _LONGEST)[coding.groups])
 
 
-def _key(kb: KnowledgeBase, space: SearchSpace, metric: Metric, task: TaskType | None) -> str:
-    """Names what was learned: another base, space, metric or library gives another one."""
+def cache_key(kb: KnowledgeBase, space: SearchSpace, metric: Metric, task: TaskType | None, *, kind: str) -> str:
+    """Names what was learned: another base, space, metric, library or ``kind`` gives another name."""
     import sklearn
 
-    known = kb.version(space.name)
-    said = [_FORMAT, sklearn.__version__, np.__version__, known, space.fingerprint, metric.name]
+    said = [kind, sklearn.__version__, np.__version__, kb.version(space.name), space.fingerprint, metric.name]
     return hashlib.sha256(json.dumps([*said, metric.direction, task]).encode()).hexdigest()[:32]
 
 
-def _write(file: Path, sources: Sources) -> None:
-    """Keep what was learned; a cache that cannot be written is no loss."""
-    arrays: dict[str, Any] = {
+def _to_arrays(sources: Sources) -> dict[str, npt.NDArray[Any]]:
+    arrays = {
         "ids": np.array(sources.ids, dtype=np.str_),
         "names": np.array(sources.names, dtype=np.str_),
         "units": sources.units,
@@ -207,36 +242,19 @@ def _write(file: Path, sources: Sources) -> None:
         "pool_says": sources.pool_says,
         "settings": np.array([*sources.settings.vector(), *sources.settings.widths]),
     }
-    if sources.forests is not None:
-        arrays |= sources.forests.to_arrays()
-    temporary = file.with_suffix(f".{np.random.SeedSequence().entropy:x}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
-        temporary.replace(file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    return arrays if sources.forests is None else arrays | sources.forests.to_arrays()
 
 
-def _read(file: Path, coding: Coding) -> Sources | None:
-    """What was learned before; None where the file is damaged or of another version."""
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        forests = Forests.from_arrays(arrays) if len(arrays["ids"]) else None
-        settings = arrays["settings"].tolist()
-        return Sources(
-            coding,
-            tuple(arrays["ids"].tolist()),
-            tuple(arrays["names"].tolist()),
-            arrays["units"],
-            forests,
-            arrays["lengths"],
-            arrays["pool"],
-            arrays["pool_says"],
-            Settings.of(settings[:5], settings[5:]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        return None
+def _from_arrays(arrays: Mapping[str, npt.NDArray[Any]], coding: Coding) -> Sources:
+    settings = arrays["settings"].tolist()
+    return Sources(
+        coding,
+        tuple(arrays["ids"].tolist()),
+        tuple(arrays["names"].tolist()),
+        arrays["units"],
+        Forests.from_arrays(arrays) if len(arrays["ids"]) else None,
+        arrays["lengths"],
+        arrays["pool"],
+        arrays["pool_says"],
+        Settings.of(settings[:5], settings[5:]),
+    )

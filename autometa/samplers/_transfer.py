@@ -1,35 +1,23 @@
 """The default sampler: what other datasets say, corrected by what this one shows."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from autometa import config
-from autometa.knowledge import DatasetIndex, KnowledgeBase
-from autometa.metrics import Metric
-from autometa.records import MetaFeatures, TaskType
-from autometa.samplers._base import ModelSampler, Proposals, Seen
+from autometa.samplers._base import Proposals, Seen
 from autometa.samplers._gp import Inputs, Process, Settings, fitted
-from autometa.samplers._sources import Sources, read_sources
-from autometa.spaces import SearchSpace
+from autometa.samplers._informed import InformedSampler
 
 Floats = npt.NDArray[np.float64]
 
 _BELIEF = 0.9  # probability, before any trial, that the sources tell something about the target
 _ALONE = Settings(residual=0.0, length=math.log(0.6), noise=math.log(0.05), widths=(0.0, 0.0, 0.0, 0.7, 1.0))
-_RANDOM = 100
-_PARENTS = 10
-_CHILDREN = 60
-_ROUNDS = 2
 _FEW = 20
 _EVERY = 5
-_SIMILARITY_SCALE = 0.1
-_SLACK = 1.5
 
 
-class TransferSampler(ModelSampler):
+class TransferSampler(InformedSampler):
     """Bayesian optimization whose prior is what other datasets say, for as long as it holds.
 
     Every dataset of the base is a source: a forest predicts its utility anywhere. The target's utility is modelled as
@@ -64,96 +52,18 @@ class TransferSampler(ModelSampler):
         True
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        kb: KnowledgeBase,
-        *,
-        metric: Metric,
-        task: TaskType | None = None,
-        meta_features: MetaFeatures | None = None,
-        cache: Path | None = None,
-        seed: int | None = None,
-    ) -> None:
-        """Nothing is read before the first proposal.
-
-        Args:
-            space: What is searched; the base files runs under its name.
-            kb: The base, with the target's own dataset hidden (`KnowledgeBase.without`).
-            metric: What the objective returns; its direction must be the study's.
-            task: The target's task type; None where the problem is no table.
-            meta_features: What the target looks like: datasets that look alike count for more. None: all alike.
-            cache: Folder for what was learned from the base. None: ``cache`` in autometa's data folder.
-            seed: Of all that is random; None draws one.
-        """
-        super().__init__(space, seed=seed)
-        self._kb, self._metric, self._task = kb, metric, task
-        self._meta_features = meta_features
-        self._cache = config.home() / "cache" if cache is None else cache
-        self._sources: Sources | None = None
-        self._weights = np.zeros(0)
-
-    @property
-    def sources(self) -> Sources:
-        """What the base says; learned, or read from the cache, when first asked for."""
-        if self._sources is None:
-            self._sources = read_sources(
-                self._kb,
-                self.space,
-                metric=self._metric,
-                task=self._task,
-                cache=self._cache,
-            )
-            self._weights = _similarity(self._sources, self._kb, self._meta_features)
-        return self._sources
-
     def propose(self, seen: Seen, rng: np.random.Generator) -> Proposals:
         """See `ModelSampler.propose`."""
-        sources = self.sources
-        pool = _Pool(self, seen)
-        pool.add(self.coding.random(_RANDOM, rng))
         if not len(seen.values) and not len(seen.pending):
-            order = np.argsort(-pool.inputs().mean, kind="stable")
-            return Proposals(pool.codes[order], {"trust": 1.0 if len(sources) else 0.0})
+            first = self.hunt(seen, rng, lambda codes: self.inputs(codes).mean, generations=0)
+            return Proposals(first, {"trust": 1.0 if len(self.sources) else 0.0})
         mixture = _Mixture(self, seen)
-        scores = mixture.score(pool.inputs())
-        for _ in range(_ROUNDS):
-            best = pool.codes[np.argsort(-scores, kind="stable")[:_PARENTS]]
-            incumbents = seen.codes[np.argsort(-seen.values, kind="stable")[:_PARENTS]]
-            parents = np.concatenate([best, incumbents])
-            children = self.coding.mutate(parents[rng.integers(0, len(parents), _CHILDREN)], rng)
-            pool.add(children)
-            scores = np.concatenate([scores, mixture.score(pool.inputs(len(scores)))])
-        order = np.argsort(-scores, kind="stable")
-        return Proposals(pool.codes[order], {"trust": round(mixture.trust, 4)})
+        codes = self.hunt(seen, rng, lambda codes: mixture.score(self.inputs(codes)))
+        return Proposals(codes, {"trust": round(mixture.trust, 4)})
 
-    def inputs(self, codes: Floats, says: Floats | None = None) -> Inputs:
+    def inputs(self, codes: Floats) -> Inputs:
         """Codes as the process sees them."""
-        sources = self.sources
-        return sources.inputs(codes, sources.says(codes) if says is None else says, self._weights)
-
-
-class _Pool:
-    """Configurations that may be proposed: none that is taken, none twice."""
-
-    def __init__(self, sampler: TransferSampler, seen: Seen) -> None:
-        self._sampler, self._known = sampler, set(seen.taken)
-        self.codes = np.zeros((0, len(sampler.space.hyperparameters)))
-        self._says = np.zeros((0, len(sampler.sources)))
-        self.add(sampler.sources.pool, sampler.sources.pool_says)
-
-    def add(self, codes: Floats, says: Floats | None = None) -> None:
-        fresh = []
-        for row, key in enumerate(self._sampler.coding.keys(codes)):
-            if key not in self._known:
-                self._known.add(key)
-                fresh.append(row)
-        codes = codes[fresh]
-        said = self._sampler.sources.says(codes) if says is None else says[fresh]
-        self.codes, self._says = np.concatenate([self.codes, codes]), np.concatenate([self._says, said])
-
-    def inputs(self, start: int = 0) -> Inputs:
-        return self._sampler.inputs(self.codes[start:], self._says[start:])
+        return self.sources.inputs(codes, self.sources.says(codes), self.weights)
 
 
 class _Mixture:
@@ -162,7 +72,7 @@ class _Mixture:
     def __init__(self, sampler: TransferSampler, seen: Seen) -> None:
         inputs = sampler.inputs(seen.codes)
         centre, width = sampler.sources.scale_prior()
-        y = _bounded(seen.values, math.exp(centre + 2 * width))
+        y = sampler.bounded(seen.values)
         told = _at_checkpoint(len(y))
         settings = sampler.sources.settings
         prior, alone = _scaled(settings, centre, width), _scaled(_ALONE, centre, width)
@@ -214,31 +124,9 @@ def _without_sources(inputs: Inputs) -> Inputs:
     return Inputs(inputs.x, np.zeros(n), np.zeros((n, 0)))
 
 
-def _bounded(values: Floats, unit: float) -> Floats:
-    """Values of which the bad ones are alike: how bad a bad trial was says nothing of the good ones."""
-    best, median = float(values.max()), float(np.median(values))
-    spread = best - median
-    reach = _SLACK * unit
-    if len(values) >= 6 and spread > 0:
-        reach = min(reach, 4 * spread)
-    return np.maximum(values, best - reach)
-
-
 def _at_checkpoint(n: int) -> int:
     """How many trials the hyperparameters are fitted to: all of few, of more every fifth or fiftieth time."""
     if n <= _FEW:
         return n
     every = _EVERY if n <= 100 else 10 * _EVERY
     return n - n % every
-
-
-def _similarity(sources: Sources, kb: KnowledgeBase, target: MetaFeatures | None) -> Floats:
-    """Weights of the sources, summing to 1: near ones count more where meta-features can be compared."""
-    weights = np.ones(len(sources))
-    if target is not None and len(sources):
-        distances = DatasetIndex(kb.meta_features().reindex(list(sources.ids))).distances(target)
-        known = ~np.isnan(distances)
-        if known.any():
-            distances = np.where(known, distances, np.median(distances[known]))
-            weights = np.exp(-(distances - distances.min()) / _SIMILARITY_SCALE)
-    return np.asarray(weights / max(float(weights.sum()), 1e-300))

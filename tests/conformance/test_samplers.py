@@ -1,6 +1,7 @@
 """Every sampler against every check, and every check against a sampler that deserves to fail it."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import pytest
 import autometa.testing.samplers as suite
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
-from autometa.samplers import ModelSampler, Proposals, Seen, TransferSampler
+from autometa.samplers import (
+    SAMPLERS,
+    DeepKernelSampler,
+    ModelSampler,
+    Proposals,
+    RGPESampler,
+    Seen,
+    TransferSampler,
+)
 from autometa.spaces import SearchSpace
 from autometa.testing.samplers import CHECKS, Make
 
@@ -23,13 +32,21 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def transfer(cache: Path) -> Make:
-    return lambda space, kb, metric, seed: TransferSampler(space, kb, metric=metric, cache=cache, seed=seed)
+SHIPPED: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
+    "transfer": TransferSampler,
+    "rgpe": RGPESampler,
+    "deep_kernel": partial(DeepKernelSampler, training_steps=300),
+}
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_transfer_sampler(check: Check, cache: Path) -> None:
-    check(transfer(cache))
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_samplers(name: str, check: Check, cache: Path) -> None:
+    check(lambda space, kb, metric, seed: SHIPPED[name](space, kb, metric=metric, cache=cache, seed=seed))
+
+
+def test_all_that_use_the_base_are_checked() -> None:
+    assert set(SHIPPED) == {entry.name for entry in SAMPLERS if entry.tags["base"] == "used"}
 
 
 class Random(ModelSampler):
