@@ -27,12 +27,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from autometa.calibration import Calibration
 from autometa.candidates import CANDIDATES, TRUSTED_TYPES
 from autometa.datasets import TableSchema
 from autometa.errors import ModelError, OptionError
 from autometa.records import Config, TaskType
 
-FORMAT = 1
+FORMAT = 2
+_UNCALIBRATED = 1
+"""Format of models that older versions predict with as we do."""
 
 
 class InvalidPredictionsError(RuntimeError):
@@ -57,7 +60,7 @@ class Member:
 
 
 class Model:
-    """A trained model: the weighted mean of its members' predictions.
+    """A trained model: the weighted mean of its members' predictions, calibrated where log-loss was the metric.
 
     Members are read from disk at the first prediction.
     """
@@ -68,6 +71,8 @@ class Model:
         self.card = card
         self.schema = TableSchema.from_json(card["schema"])
         self.members = tuple(Member(**member) for member in card["members"])
+        calibrated = card.get("calibration")
+        self.calibration = None if calibrated is None else Calibration.from_json(calibrated)
         self._pipelines: list[Any] | None = None
 
     @classmethod
@@ -157,7 +162,7 @@ class Model:
             member.weight * raw_predictions(pipeline, X, n_classes)
             for member, pipeline in zip(self.members, self.pipelines, strict=True)
         )
-        return np.asarray(total)
+        return np.asarray(total) if self.calibration is None else self.calibration.apply(np.asarray(total))
 
     def _check_files(self) -> None:
         for relative in (*self.card["files"], *(member.path for member in self.members)):
@@ -190,7 +195,8 @@ def write_card(folder: Path, members: Iterable[Member], schema: TableSchema, fac
         folder: Where the members were saved.
         members: Their weights add up to 1.
         schema: The table that the model was trained on.
-        facts: JSON values for people: metric, score, seed, dataset, versions, command.
+        facts: JSON values for people: metric, score, seed, dataset, versions, command; and ``calibration``, which is
+            `Calibration.to_json` or None.
     """
     listed = [
         {name: getattr(member, name) for name in ("path", "weight", "candidate", "config", "trial", "score")}
@@ -202,7 +208,7 @@ def write_card(folder: Path, members: Iterable[Member], schema: TableSchema, fac
         for path in sorted((folder / member["path"]).iterdir())
     }
     card = {
-        "format": FORMAT,
+        "format": FORMAT if facts.get("calibration") else _UNCALIBRATED,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **facts,
         "members": listed,

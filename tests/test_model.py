@@ -111,7 +111,7 @@ def changed(folder: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 99}, "has format 99; this autometa reads up to 1. Install a newer autometa"),
+        ({"format": 99}, "has format 99; this autometa reads up to 2. Install a newer autometa"),
         ({"format": None}, "names no format"),
         ({"members": [{"path": "x"}]}, "is damaged: TypeError"),
         ({"files": {"../outside": "0"}}, "names a file outside the model"),

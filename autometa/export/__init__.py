@@ -1,6 +1,6 @@
 """A saved model in the forms that other tools take: a scikit-learn pipeline, an ONNX file."""
 
-from autometa.export._check import TOLERANCE, Difference, compare, compare_onnx, compare_pipeline, predictions
+from autometa.export._check import TOLERANCE, Difference, compare, compare_onnx, compare_pipeline
 from autometa.export._onnx import Signature, onnx_inputs, require, to_onnx
 from autometa.export._pipeline import (
     TRUSTED_TYPES,
@@ -25,7 +25,6 @@ __all__ = [
     "onnx_inputs",
     "pipeline",
     "plugin_types",
-    "predictions",
     "require",
     "to_onnx",
 ]

@@ -43,7 +43,7 @@ def compare_onnx(model: Model, path: str | os.PathLike[str], X: pd.DataFrame) ->
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
     found = session.run(None, as_inputs(model, X))
-    expected = predictions(model, X)
+    expected = model.raw_predictions(X)
     if not model.classes:
         return compare(expected, found[0])
     labels = model.schema.decode_target(expected.argmax(axis=1))
@@ -53,7 +53,7 @@ def compare_onnx(model: Model, path: str | os.PathLike[str], X: pd.DataFrame) ->
 def compare_pipeline(model: Model, pipeline: Any, X: pd.DataFrame, *, member: int | None = None) -> Difference:
     """Compare an exported pipeline with a member, or with the whole model if that is None, on the table X."""
     if member is None:
-        expected = predictions(model, X)
+        expected = model.raw_predictions(X)
     else:
         expected = raw_predictions(model.pipelines[member], X, len(model.classes))
     if not model.classes:
@@ -61,13 +61,6 @@ def compare_pipeline(model: Model, pipeline: Any, X: pd.DataFrame, *, member: in
     labels = model.schema.decode_target(np.arange(len(model.classes)))
     found = np.asarray(pipeline.predict_proba(X))[:, np.searchsorted(pipeline.classes_, labels)]
     return compare(expected, found, labels[expected.argmax(axis=1)], pipeline.predict(X))
-
-
-def predictions(model: Model, X: pd.DataFrame) -> Floats:
-    """The model's probabilities (n, K), or numbers (n,), for X as `TableSchema.apply` gives it."""
-    members = zip(model.members, model.pipelines, strict=True)
-    total = sum(member.weight * raw_predictions(one, X, len(model.classes)) for member, one in members)
-    return np.asarray(total)
 
 
 def compare(expected: Floats, found: Floats, labels: Any = None, found_labels: Any = None) -> Difference:

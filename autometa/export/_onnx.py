@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from autometa.calibration import TINY
 from autometa.candidates import available
 from autometa.datasets import Column
 from autometa.errors import OptionError
@@ -147,8 +148,18 @@ def _graph(model: Model) -> "GraphProto":
     for place, member in enumerate(model.members):
         values = graph.op("Mul", _member(graph, model, place, inputs), float(member.weight))
         total = graph.op("Add", total, values) if total else values
+    total = _calibrated(graph, model, total)
     outputs = _labels(graph, model, total, ends) if model.classes else _prediction(graph, total, *ends)
     return graph.proto("autometa", [_input(column) for column in model.schema.features], outputs)
+
+
+def _calibrated(graph: Graph, model: Model, total: str) -> str:
+    """`Calibration.apply`, operator by operator."""
+    if model.calibration is None:
+        return total
+    raised = graph.op("Pow", graph.op("Max", total, TINY), 1.0 / model.calibration.temperature)
+    kept = graph.op("Mul", graph.normalised(raised), 1.0 - model.calibration.smoothing)
+    return graph.op("Add", kept, model.calibration.smoothing * np.array([model.calibration.frequencies]))
 
 
 def _member(graph: Graph, model: Model, place: int, inputs: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Bunch
 
 from autometa import candidates
+from autometa.calibration import Calibration
 from autometa.datasets import TableSchema
 from autometa.errors import OptionError, TableError
 from autometa.model import Model
@@ -72,12 +73,14 @@ class LabelledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     ``estimator`` learns codes 0..K-1 and ``schema`` (`TableSchema.to_json`) knows their labels. ``classes_`` are
     sorted, as scikit-learn's metrics take for granted, so the columns of `predict_proba` may stand in another order
-    than those of `autometa.Model`. A class that is missing in training has probability 0.
+    than those of `autometa.Model`. A class that is missing in training has probability 0, before ``calibration``
+    (`Calibration.to_json`, or None) is applied.
     """
 
-    def __init__(self, estimator: Any, schema: Mapping[str, Any]) -> None:
+    def __init__(self, estimator: Any, schema: Mapping[str, Any], calibration: Mapping[str, Any] | None = None) -> None:
         self.estimator = estimator
         self.schema = schema
+        self.calibration = calibration
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit a clone of ``estimator`` on (n, d) X and n labels.
@@ -91,8 +94,12 @@ class LabelledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Probabilities of shape (n, K), columns as in ``classes_``."""
         seen = np.asarray(self.estimator_.predict_proba(X), dtype=np.float64)
-        values = np.zeros((len(seen), len(self.classes_)))
-        values[:, self._places[np.asarray(self.estimator_.classes_, dtype=np.int64)]] = seen
+        by_code = np.zeros((len(seen), len(self.classes_)))
+        by_code[:, np.asarray(self.estimator_.classes_, dtype=np.int64)] = seen
+        if self.calibration is not None:
+            by_code = Calibration.from_json(self.calibration).apply(by_code)
+        values = np.empty_like(by_code)
+        values[:, self._places] = by_code
         return values
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -126,7 +133,8 @@ def pipeline(model: Model, *, member: int | None = None, whole: bool = False) ->
     Args:
         model: A loaded model.
         member: Place of the member in ``model.members``; None takes the one with the most weight.
-        whole: Take all members: scikit-learn's `VotingClassifier` or `VotingRegressor` with their weights.
+        whole: Take all members: scikit-learn's `VotingClassifier` or `VotingRegressor` with their weights, and the
+            model's calibration.
 
     Raises:
         OptionError: There is no such member, or both options are given.
@@ -137,7 +145,9 @@ def pipeline(model: Model, *, member: int | None = None, whole: bool = False) ->
     schema = model.schema.to_json()
     table = TableShape(schema)._ready()
     if model.task != "regression":
-        return Pipeline([("table", table), ("model", LabelledClassifier(clone(fitted), schema)._take(fitted))])
+        calibration = model.calibration.to_json() if whole and model.calibration is not None else None
+        labelled = LabelledClassifier(clone(fitted), schema, calibration)._take(fitted)
+        return Pipeline([("table", table), ("model", labelled)])
     steps = fitted.steps if isinstance(fitted, Pipeline) else [("model", fitted)]
     return Pipeline([("table", table), *steps])
 

@@ -26,12 +26,13 @@ class Ensemble:
 
     ``score`` is the weighted predictions' mean score over the folds. The same predictions chose the weights,
     so it flatters; ``honest_score`` does not: for each fold the selection is repeated on the other folds'
-    predictions and scored on that fold. It is None where the time did not suffice.
+    predictions and scored on that fold. It is None where the time did not suffice. ``honest`` are those predictions.
     """
 
     weights: Mapping[int, float]
     score: float
     honest_score: float | None
+    honest: Array
 
 
 def select(
@@ -85,6 +86,7 @@ def select(
         {numbers[i]: float(weights[i]) for i in order if weights[i] > 0},
         score(_blend(library, weights)),
         None if time.monotonic() > deadline else score(honest),
+        honest,
     )
 
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from autometa import model
-from autometa.datasets import Dataset, LabelledRows
+from autometa.calibration import Calibration, calibrate
+from autometa.datasets import Dataset
 from autometa.errors import SearchError
 from autometa.metrics import Metric
 from autometa.records import SearchInfo, TrialReport
@@ -28,6 +29,8 @@ from autometa.search._pool import Job, Outcome, WorkerPool
 from autometa.search._splits import Rows, Splits, sample_rows
 from autometa.search._trials import TrialLoop, balanced
 
+PROPER = ("neg_log_loss", "neg_brier_score")
+"""Metrics for which a probability should mean what it says."""
 LIBRARY_SIZE = 30
 LIBRARY_BYTES = 500 << 20
 SLACK_SECONDS = 1.5
@@ -41,6 +44,7 @@ class Finished:
     ``weights`` are by trial number. ``score`` is the mean over splits of the members' blended out-of-fold
     predictions; ``honest_score`` repeats the selection for each split without that split, and is None where there was
     no time for it or only one model. ``test_score`` is that of the saved model on the user's own test table.
+    ``calibration`` is what the scored predictions have gone through, where log-loss is the metric and it helps.
     """
 
     weights: Mapping[int, float]
@@ -48,6 +52,7 @@ class Finished:
     honest_score: float | None
     fold_scores: tuple[float, ...]
     test_score: float | None = None
+    calibration: Calibration | None = None
 
 
 class Finisher:
@@ -241,16 +246,39 @@ class Finisher:
         return self._clock.deadline + 0.05 * self._clock.time_limit + SLACK_SECONDS
 
     def _scored(self, weights: Mapping[int, float], ensemble: Ensemble) -> Finished:
-        scores = fold_scores(
-            blend(self._folder, weights),
+        blended = blend(self._folder, weights)
+        single = len(weights) == 1 and len(ensemble.weights) == 1
+        honest_score = None if single else ensemble.honest_score
+        calibrated = self._calibrated(blended)
+        if calibrated is None:
+            scores = self._fold_scores(blended)
+            return Finished(weights, float(np.mean(scores)), honest_score, scores)
+        calibration, crossed = calibrated
+        self._listener.note(
+            f"probabilities are calibrated: temperature {calibration.temperature:.2f}, of which "
+            f"{calibration.smoothing:.2%} are the class frequencies"
+        )
+        if honest_score is not None:
+            of_honest = self._calibrated(ensemble.honest)
+            honest_score = float(np.mean(self._fold_scores(ensemble.honest if of_honest is None else of_honest[1])))
+        scores = self._fold_scores(crossed)
+        return Finished(weights, float(np.mean(scores)), honest_score, scores, calibration=calibration)
+
+    def _calibrated(self, values: npt.NDArray[np.float64]) -> tuple[Calibration, npt.NDArray[np.float64]] | None:
+        """A calibration and what it makes of predictions, each split's learned without it; None where it is no help."""
+        if self._metric.scorer_name not in PROPER:
+            return None
+        return calibrate(values, self._y.astype(np.int64), self._folds, sample_weights=self._sample_weights)
+
+    def _fold_scores(self, values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+        return fold_scores(
+            values,
             self._y,
             self._folds,
             metric=self._metric,
             task=self._dataset.task,
             sample_weights=self._sample_weights,
         )
-        single = len(weights) == 1 and len(ensemble.weights) == 1
-        return Finished(weights, float(np.mean(scores)), None if single else ensemble.honest_score, scores)
 
     def _save(self, fresh: Path, folders: Mapping[int, str], finished: Finished, facts: Mapping[str, Any]) -> None:
         reports = {report.number: report for report in self._loop.reports}
@@ -275,6 +303,7 @@ class Finisher:
                 "honest_score": finished.honest_score,
                 "fold_scores": list(finished.fold_scores),
                 "test_score": finished.test_score,
+                "calibration": None if finished.calibration is None else finished.calibration.to_json(),
                 "versions": versions(),
                 "machine": machine(),
             },
@@ -374,21 +403,3 @@ def reserve(time_limit: float | None, *, test: bool, report: bool) -> float:
         return 0.0
     page = REPORT_SECONDS + min(3.0, 0.04 * time_limit) if report else 0.0
     return 1.5 + (2.5 if test else 0.0) + page
-
-
-def summary(finished: Finished, loop: TrialLoop, clock: Clock) -> dict[str, float | str]:
-    """The result in numbers, for the tracker."""
-    scores = {"honest_score": finished.honest_score, "test_score": finished.test_score}
-    return {
-        "score": finished.score,
-        "n_trials": float(len(loop.reports)),
-        "n_members": float(len(finished.weights)),
-        "seconds": clock.elapsed(),
-        **{name: score for name, score in scores.items() if score is not None},
-    }
-
-
-def test_dataset(whole: Dataset, rows: LabelledRows) -> Dataset:
-    """The user's test rows as a dataset of their own, for the process that scores them."""
-    name = f"{whole.name}-test"
-    return replace(whole, X=rows.X, y=rows.y, weights=rows.weights, groups=None, times=None, notes=(), name=name)

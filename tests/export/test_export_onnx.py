@@ -11,13 +11,14 @@ from sklearn.naive_bayes import GaussianNB
 
 import autometa
 from autometa import candidates, export
+from autometa.calibration import Calibration
 from autometa.candidates import CANDIDATES
 from autometa.candidates._lightgbm import LightGBMClassifier
 from autometa.datasets import Dataset
 from autometa.errors import OptionError
 from autometa.export._graph import Graph, Unsupported
 from autometa.export._registry import CONVERTERS, convert
-from autometa.records import TASK_TYPES
+from autometa.records import TASK_TYPES, TaskType
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -107,6 +108,16 @@ def test_an_ensemble_on_a_real_table(file: str, save: Save, tmp_path: Path) -> N
     found = export.compare_onnx(loaded, tmp_path / "m.onnx", strange(dataset.X))
     assert found.worst < 1e-6
     assert found.labels == 0
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_a_calibrated_ensemble(task: TaskType, datasets: dict[str, Dataset], save: Save, tmp_path: Path) -> None:
+    frequencies = (0.3, 0.7) if task == "binary" else (0.2, 0.3, 0.5)
+    calibration = Calibration(1.7, 0.05, frequencies)
+    loaded = save(datasets[task], {"logistic_regression": 0.6, "random_forest": 0.4}, calibration=calibration)
+    export.to_onnx(loaded, tmp_path / "m.onnx")
+    assert export.compare_onnx(loaded, tmp_path / "m.onnx", datasets[task].X).worst < 1e-6
+    assert loaded.predict_proba(table(task)).min() > 0.01
 
 
 def run(path: Path, feed: dict[str, Any]) -> list[Any]:

@@ -13,6 +13,7 @@ from sklearn.model_selection import cross_val_score
 
 import autometa
 from autometa import export
+from autometa.calibration import Calibration
 from autometa.datasets import Dataset
 from autometa.errors import OptionError, TableError
 from autometa.records import TaskType
@@ -54,6 +55,17 @@ def test_the_whole_model_is_a_vote(task: TaskType, datasets: dict[str, Dataset],
     raw = table(task)
     again = clone(pipeline).fit(raw, raw["target"])
     assert export.compare_pipeline(loaded, again, datasets[task].X).worst < 1e-12
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_the_whole_model_is_calibrated(task: TaskType, datasets: dict[str, Dataset], save: Save) -> None:
+    frequencies = (0.3, 0.7) if task == "binary" else (0.2, 0.3, 0.5)
+    calibration = Calibration(1.7, 0.05, frequencies)
+    loaded = save(datasets[task], {"logistic_regression": 0.6, "random_forest": 0.4}, calibration=calibration)
+    pipeline = export.pipeline(loaded, whole=True)
+    assert export.compare_pipeline(loaded, pipeline, datasets[task].X).worst < 1e-12
+    found = skops.io.loads(skops.io.dumps(pipeline), trusted=export.TRUSTED_TYPES)
+    assert export.compare_pipeline(loaded, found, datasets[task].X).worst < 1e-12
 
 
 def test_members_that_never_saw_a_class_can_vote(datasets: dict[str, Dataset], save: Save) -> None:

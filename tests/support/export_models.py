@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from autometa import candidates, model
+from autometa.calibration import Calibration
 from autometa.datasets import Dataset
 from autometa.model import Member, Model
 from autometa.records import Config, TaskType
@@ -27,7 +28,14 @@ def config_of(name: str, task: TaskType, **changes: Any) -> Config:
     )
 
 
-def save_model(folder: Path, dataset: Dataset, members: Mapping[str, float], **changes: Any) -> Model:
+def save_model(
+    folder: Path,
+    dataset: Dataset,
+    members: Mapping[str, float],
+    *,
+    calibration: Calibration | None = None,
+    **changes: Any,
+) -> Model:
     """A model of these candidates and weights; ``changes`` are hyperparameters of all of them."""
     saved = []
     for number, (name, weight) in enumerate(members.items()):
@@ -36,7 +44,8 @@ def save_model(folder: Path, dataset: Dataset, members: Mapping[str, float], **c
         path = f"members/{number:02d}-{name}"
         model.save_pipeline(pipeline, folder / path)
         saved.append(Member(path, weight, name, config, number, 0.5))
-    model.write_card(folder, saved, dataset.schema, {"metric": "log_loss"})
+    facts = {"metric": "log_loss", "calibration": None if calibration is None else calibration.to_json()}
+    model.write_card(folder, saved, dataset.schema, facts)
     return Model.load(folder)
 
 
