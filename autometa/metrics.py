@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,7 @@ def _listed(task: TaskType) -> str:
     return ", ".join(names(task))
 
 
+@cache
 def _fits(metric: Metric, task: TaskType) -> bool:
     if metric.scorer_name in _CLUSTERING or (metric.scorer_name in _REGRESSION) != (task == "regression"):
         return False

@@ -91,7 +91,8 @@ def _from_archive(path: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     total = 0
     try:
-        with tarfile.open(path, "r|*") as archive:
+        # Not as a stream ("r|*"): that takes an archive cut off between two files for a whole one.
+        with tarfile.open(path, "r:*") as archive:
             for member in archive:
                 name = _wanted(member)
                 if name is None:
@@ -103,8 +104,9 @@ def _from_archive(path: Path) -> dict[str, bytes]:
                 if content is not None:
                     found[name] = content.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        why = str(error).replace("\n", " ")
         raise InputError(
-            f"PATH must be {_EXPECTED}; {path} cannot be read as an archive ({error}). Download it again."
+            f"PATH must be {_EXPECTED}; {path} cannot be read as an archive ({why}). Download it again."
         ) from error
     return found
 

@@ -1,11 +1,13 @@
 """Which datasets of a base are the one at hand, by what they are called or by how they look."""
 
+import difflib
 import math
 import re
 
 import numpy as np
 import pandas as pd
 
+from autometa.errors import UnknownNameError
 from autometa.records import DatasetRecord, MetaFeatures
 
 # auto-sklearn described the 67 % of the rows that it trained on.
@@ -32,6 +34,27 @@ def named(datasets: pd.DataFrame, content_hash: str | None, openml_id: int | Non
     if name:
         hit |= (datasets["name"].map(_bare) == _bare(name)) | (ids == name)
     return list(datasets.index[hit])
+
+
+def family(name: str, datasets: pd.DataFrame, meta_features: pd.DataFrame) -> list[str]:
+    """Ids that a name points at, and those of the same tables; see `KnowledgeBase.family`."""
+    known = [*datasets.index, *meta_features.index.difference(datasets.index)]
+    found = dict.fromkeys(one for one in known if _bare(one.rsplit("/", 1)[-1]) == _bare(name) or one == name)
+    found |= dict.fromkeys(named(datasets, None, None, name))
+    if not found:
+        near = difflib.get_close_matches(name, [*known, *datasets["name"].astype(str)], n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownNameError(f"The knowledge base has no dataset {name!r}.{hint} 'autometa kb list' shows all.")
+    for one in list(found):
+        if one in datasets.index:
+            row = datasets.loc[one]
+            openml_id = None if pd.isna(row["openml_id"]) else int(row["openml_id"])
+            content_hash = None if pd.isna(row["content_hash"]) else str(row["content_hash"])
+            found |= dict.fromkeys(named(datasets, content_hash, openml_id, str(row["name"])))
+        if one in meta_features.index:
+            described = MetaFeatures(one, {str(key): float(value) for key, value in meta_features.loc[one].items()})
+            found |= dict.fromkeys(lookalikes(described, meta_features))
+    return list(found)
 
 
 def _bare(name: object) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
@@ -11,7 +12,7 @@ from autometa import config
 from autometa.errors import KnowledgeBaseError
 from autometa.knowledge._columns import RUN_COLUMNS, to_frame, unify
 from autometa.knowledge._counts import count_runs, describe, hyperparameters_in
-from autometa.knowledge._identity import is_described, is_known, lookalikes, named
+from autometa.knowledge._identity import family, is_described, is_known, lookalikes, named
 from autometa.knowledge._info import KnowledgeBaseInfo
 from autometa.knowledge._keys import contained, row_keys
 from autometa.knowledge._layer import KEYED, Layer
@@ -22,6 +23,9 @@ from autometa.knowledge._selection import Selection
 from autometa.knowledge._store import open_store
 from autometa.knowledge._upkeep import Upkeep
 from autometa.records import DatasetRecord, Direction, MetaFeatures, TaskType
+
+if TYPE_CHECKING:
+    from autometa.datasets import Dataset
 
 _IDS_AT_ONCE = 500
 
@@ -200,6 +204,25 @@ class KnowledgeBase(Upkeep):
         the counts has no twins. Siblings from one generator, which differ in little but the target, may pass.
         """
         return lookalikes(meta_features, self.meta_features())
+
+    def copies(self, dataset: "Dataset", meta_features: MetaFeatures) -> list[str]:
+        """Ids under which a table may lie in the base: those of `same_dataset`, and its `twins`.
+
+        What is tried on the table is no advice for it: hide these with `without` before it is advised.
+        """
+        same = self.same_dataset(content_hash=dataset.content_hash, openml_id=dataset.openml_id, name=dataset.name)
+        return list(dict.fromkeys([*same, *self.twins(meta_features)]))
+
+    def family(self, name: str) -> list[str]:
+        """Ids of the datasets that a person names, and of all that may be the same tables under other ids.
+
+        Args:
+            name: An id, the last part of one, an OpenML id such as ``openml:31``, or a name.
+
+        Raises:
+            UnknownNameError: There is no such dataset.
+        """
+        return family(name, self.datasets(), self.meta_features())
 
     def nearest(
         self, target: MetaFeatures, n: int = 10, *, tasks: Collection[TaskType] | None = None

@@ -40,7 +40,7 @@ _QUALITIES: tuple[tuple[str, str, float, float], ...] = (
     ("starts", "PercentageOf", 0.0, 100.0),
     ("starts", "ClassProbability", 0.0, 1.0),
     ("ends", "AUC", 0.0, 1.0),
-    ("ends", "ErrRate", 0.0, 1.0),
+    ("ends", "ErrRate", 0.0, 2.0),  # of a regression the relative error, which metafeatures ends there
     ("ends", "Kappa", -1.0, 1.0),
     ("ends", "Entropy", 0.0, np.inf),
     ("ends", "STD", 0.0, np.inf),

@@ -27,14 +27,15 @@ _REMOVE = (
     "Find out where the rows come from and add them again as they should be, without these: kb remove, then import."
 )
 _HIGHER = "accuracy balanced_accuracy top_k_accuracy average_precision f1 precision recall jaccard roc_auc"
-_LOWER = "log_loss rmse mse mae medae rmsle msle mape max_error brier"
+_LOWER = "log_loss rmse mse mae medae rmsle msle mape max_error brier_score"
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(_HIGHER.split(), (0.0, 1.0)),
     **dict.fromkeys(_LOWER.split(), (0.0, np.inf)),
-    "brier": (0.0, 2.0),
+    "brier_score": (0.0, 2.0),
     "matthews_corrcoef": (-1.0, 1.0),
     **dict.fromkeys(("r2", "explained_variance", "d2_absolute_error_score"), (-np.inf, 1.0)),
 }
+_ROUNDING = 1e-9  # a mean of five ones can be 1.0000000000000002
 _AVERAGES = ("_macro", "_micro", "_weighted", "_samples", "_ovr", "_ovo", "_ovr_weighted", "_ovo_weighted")
 
 
@@ -106,7 +107,7 @@ def _metric_rules(table: pa.Table, complete: Mask, value: npt.NDArray[np.float64
         if bounds is None:
             continue
         mine = _mask(pc.equal(metrics, metric))
-        wrong = mine & complete & ((value < bounds[0]) | (value > bounds[1]))
+        wrong = mine & complete & ((value < bounds[0] - _ROUNDING) | (value > bounds[1] + _ROUNDING))
         said = f"{metric} lies in [{bounds[0]:g}, {bounds[1]:g}]"
         yield "ranges", wrong, lambda r, said=said: f"{said}, but is {r['value']}", _REMOVE  # type: ignore[misc]
         right: Direction = "minimize" if _bare(metric) in _LOWER.split() else "maximize"

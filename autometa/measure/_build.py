@@ -117,11 +117,13 @@ def build(
         with interruption.watch(), _pool(plan) as pool:
             entries = [entry for entry in plan.datasets if not wanted or entry.id in wanted]
             tables = list(_prepare(plan, entries, kb, Packages(plan.packages, packages), work, on_note))
+            tasks, stored = {table.entry.id: table.task for table in tables}, 0
             for stage in STAGES:
                 if not interruption.asked:
                     pending = _pending(plan, stage, tables, journal)
                     _measure(pending, pool, journal, plan, jobs, interruption, on_progress)
-                _store(plan, journal.measured, {table.entry.id: table.task for table in tables}, kb)
+                _store(plan, journal.measured[stored:], tasks, kb)
+                stored = len(journal.measured)
     finally:
         journal.close()
     return Counter(one.status for one in journal.measured)
@@ -266,23 +268,25 @@ def _measured(work: _Work, outcome: Outcome) -> Measured | None:
 
 
 def _store(plan: Plan, measured: Iterable[Measured], tasks: dict[str, TaskType], kb: KnowledgeBase) -> None:
-    """Add what is new to the base: the mean over the splits for every metric; of a failure one row."""
+    """Add what is new to the base: mean, spread and number of the splits for every metric; of a failure one row."""
     rows = []
     for one in measured:
         if one.dataset_id not in tasks:
             continue
         task = tasks[one.dataset_id]
         for name in METRICS[task] if one.scores else METRICS[task][:1]:
-            value = one.mean(name)
+            metric, value = metrics.resolve(name, task), one.mean(name)
             if one.status == "complete" and math.isnan(value):
                 continue
             rows.append(
                 {
                     **one.config,
                     "dataset_id": one.dataset_id,
-                    "metric": name,
-                    "direction": metrics.resolve(name, task).direction,
-                    "value": value,
+                    "metric": metric.name,
+                    "direction": metric.direction,
+                    "value": _rounded(value),
+                    "spread": _rounded(one.spread(name)),
+                    "repeats": len(one.scores[name]) if one.scores else None,
                     "duration": one.seconds,
                     "status": one.status,
                     "source": plan.name,
@@ -291,6 +295,11 @@ def _store(plan: Plan, measured: Iterable[Measured], tasks: dict[str, TaskType],
             )
     if rows:
         kb.add_run_table(plan.space, pd.DataFrame(rows), only_new=True)
+
+
+def _rounded(value: float) -> float:
+    """Ten digits: more than any split tells, and without sums such as 1.0000000000000002."""
+    return float(f"{value:.10g}")
 
 
 def _check_same(plan: Plan, work: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,8 +38,16 @@ class Measured:
 
     def mean(self, metric: str) -> float:
         """The mean over the splits; NaN where the metric is not defined on one of them, or nothing was scored."""
-        of_splits = [math.nan if score is None else score for score in self.scores.get(metric, [None])]
+        of_splits = self._of_splits(metric)
         return sum(of_splits) / len(of_splits)
+
+    def spread(self, metric: str) -> float:
+        """The standard deviation over the splits, with n - 1; NaN where the mean is, and of a single split."""
+        of_splits = self._of_splits(metric)
+        return statistics.stdev(of_splits) if len(of_splits) > 1 and math.isfinite(sum(of_splits)) else math.nan
+
+    def _of_splits(self, metric: str) -> list[float]:
+        return [math.nan if score is None else score for score in self.scores.get(metric, [None])]
 
 
 class Journal:

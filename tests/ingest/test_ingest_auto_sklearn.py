@@ -1,10 +1,12 @@
 """auto-sklearn's tables in miniature, with results worked out by hand."""
 
 import csv
+import gzip
 import io
 import json
 import math
 import tarfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -476,6 +478,16 @@ def test_a_missing_or_foreign_path_says_what_is_expected(tmp_path: Path) -> None
 def test_a_truncated_archive_is_an_error(miniature: Path, tmp_path: Path) -> None:
     path = archive(miniature)
     path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match="cannot be read as an archive"):
+        import_auto_sklearn(path, KnowledgeBase(tmp_path / "kb"))
+
+
+def test_an_archive_cut_off_between_two_files_is_an_error(miniature: Path, tmp_path: Path) -> None:
+    path = archive(miniature)
+    with tarfile.open(path) as tar:
+        last = tar.getmembers()[-1].offset
+    packer = zlib.compressobj(wbits=31)
+    path.write_bytes(packer.compress(gzip.decompress(path.read_bytes())[:last]) + packer.flush(zlib.Z_SYNC_FLUSH))
     with pytest.raises(InputError, match="cannot be read as an archive"):
         import_auto_sklearn(path, KnowledgeBase(tmp_path / "kb"))
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from autometa import config, metrics
-from autometa.knowledge import KnowledgeBase, SourceInfo
+from autometa.knowledge import RUN_COLUMNS, KnowledgeBase, SourceInfo
 from autometa.records import TASK_TYPES, TaskType
 from autometa.spaces import load_space
 
@@ -54,6 +54,20 @@ def test_the_tabular_benchmarks_are_whole(
     assert found.datasets_with_runs == sum(found.datasets.values()) == datasets
     assert found.configurations == configurations
     assert set(found.runs.values()) == {datasets * configurations}
+
+
+def test_our_own_measurements_are_there(kb: KnowledgeBase, sources: dict[str, SourceInfo]) -> None:
+    found = sources["autometa"]
+    assert found.datasets_with_runs >= 83
+    assert found.datasets["regression"] >= 15
+    runs = kb.runs("tabular")
+    runs = runs[runs["source"] == "autometa"]
+    assert runs["candidate"].nunique() == 11
+    settings = ["dataset_id", *(name for name in runs if name not in RUN_COLUMNS)]
+    tried = runs[settings].astype("str").drop_duplicates().groupby("dataset_id").size()
+    assert len(tried) == found.datasets_with_runs
+    assert tried.min() >= 150
+    assert tried.sum() >= 12_000
 
 
 @pytest.mark.parametrize("space", ["hpobench_mlp", "hpolib_fcnet", "nas_bench_201"])

@@ -42,7 +42,7 @@ def twins(kb: KnowledgeBase, values: Mapping[str, float]) -> list[str]:
 
 
 def test_a_whole_table_is_recognised_in_the_share_that_was_described(shipped: KnowledgeBase) -> None:
-    assert twins(shipped, PIMA) == ["auto-sklearn/diabetes"]
+    assert twins(shipped, PIMA) == ["auto-sklearn/diabetes", "keel/pima"]
     assert twins(shipped, PENBASED) == ["auto-sklearn/pendigits"]
 
 

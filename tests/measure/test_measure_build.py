@@ -101,6 +101,8 @@ def test_a_plan_fills_a_base(whole: Path) -> None:
         assert counts.nunique() == 1
         assert len(counts) >= 4
         assert (mine["duration"] > 0).all()
+        assert (mine["repeats"] == 3).all()
+        assert (mine["spread"] >= 0).all()
 
 
 def test_scores_are_those_of_held_out_rows(whole: Path) -> None:
