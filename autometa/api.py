@@ -115,6 +115,8 @@ def tune(
     kinds: "Mapping[str, ColumnKind] | None" = None,
     test: "str | os.PathLike[str] | pd.DataFrame | None" = None,
     warm_start: str = "auto",
+    sampler: str = "auto",
+    exclude_datasets: Sequence[str] = (),
     candidates: Sequence[str] | None = None,
     ensemble_size: int = 8,
     learn: bool = True,
@@ -156,6 +158,8 @@ def tune(
         kinds: Columns whose kind is known: numeric, categorical, datetime or text.
         test: A table with the same columns that the search never sees, to score the finished model on.
         warm_start: ``auto``, another warm starter's name, or ``none``.
+        sampler: Name of a sampler (`autometa.samplers`); ``auto`` is ``transfer``, or ``tpe`` without a warm start.
+        exclude_datasets: Datasets of the knowledge base that may not advise, by id or name; nor may copies of them.
         candidates: Names of the candidates to search; by default every installed one.
         ensemble_size: Models at most in the ensemble; 1 gives the best model alone.
         learn: Whether the knowledge base may keep this search's configurations and scores (never rows).
@@ -201,6 +205,8 @@ def tune(
         cv=str(cv) if isinstance(cv, (int, str)) else OWN_SPLITS,
         class_weight=class_weight,
         warm_start=warm_start,
+        sampler=sampler,
+        exclude_datasets=tuple(exclude_datasets),
         candidates=None if candidates is None else tuple(candidates),
         ensemble_size=ensemble_size,
         learn=learn,

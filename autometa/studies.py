@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from autometa.datasets import Dataset
     from autometa.knowledge import KnowledgeBase
     from autometa.metrics import Metric
+    from autometa.warmstart import Pruned
 
 ORIGIN = "autometa.origin"
+PRUNED = "autometa.pruned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def create_study(
     space_name: str | None = None,
     warm_start: str = "auto",
     warm_trials: int = 3,
+    prune_space: str = "none",
     sampler: "str | optuna.samplers.BaseSampler" = "auto",
     pruner: "optuna.pruners.BasePruner | None" = None,
     storage: Any = None,
@@ -96,6 +99,9 @@ def create_study(
         space_name: Where the base files the runs. None takes the space's name.
         warm_start: Name of a warm starter (`autometa.warmstart`), or ``none``.
         warm_trials: How many configurations it may queue.
+        prune_space: ``bounding_box`` or ``quantile_box`` keeps the sampler to the part of the space where other
+            datasets had their best (`autometa.warmstart.SPACE_PRUNERS`); ``study.user_attrs["autometa.pruned"]`` says
+            what was cut, and why. ``none`` searches all of it.
         sampler: Name of a sampler (`autometa.samplers`), or any Optuna sampler; ``auto`` is ``transfer``.
         pruner: As in Optuna.
         storage: As in Optuna: a URL or a storage; None keeps the study in memory.
@@ -124,7 +130,8 @@ def create_study(
     )
     if warm_trials < 0:
         raise OptionError(f"warm_trials must not be negative, got {warm_trials}.")
-    chosen = _sampler(sampler, problem, seed)
+    pruned = _pruned(prune_space, problem)
+    chosen = _sampler(sampler, problem, None if pruned is None else pruned.space, seed)
     study = optuna.create_study(
         storage=storage,
         sampler=chosen,
@@ -137,6 +144,8 @@ def create_study(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # has been one since 3.2
             study.set_metric_names([problem.metric.name])
+    if pruned is not None:
+        study.set_user_attr(PRUNED, {"summary": pruned.summary, "reasons": pruned.reasons})
     if not study.get_trials(deepcopy=False):
         for suggestion in _suggestions(problem, warm_start, warm_trials, seed or 0):
             study.enqueue_trial(suggestion.config, user_attrs={ORIGIN: asdict(suggestion.origin)})
@@ -215,8 +224,7 @@ def define(
         task = table.task
         if described is None:
             described = metafeatures.compute(table)
-        same = kb.same_dataset(content_hash=table.content_hash, openml_id=table.openml_id, name=table.name)
-        hidden = tuple(dict.fromkeys([*same, *kb.twins(described)]))
+        hidden = tuple(kb.copies(table, described))
     searched = _space(space, task)
     if space_name is not None:
         searched = replace(searched, name=space_name)
@@ -292,12 +300,26 @@ def _own_metric(kb: "KnowledgeBase", space: str, name: str | None, direction: Di
     return metrics.own(name or "value", direction)
 
 
-def _sampler(given: Any, problem: Problem, seed: int | None) -> "optuna.samplers.BaseSampler":
+def _pruned(name: str, problem: Problem) -> "Pruned | None":
+    from autometa.evidence import gather
+    from autometa.warmstart import SPACE_PRUNERS
+
+    if name == "none":
+        return None
+    evidence = gather(problem.kb, problem.space, problem.meta_features, metric=problem.metric, task=problem.task)
+    return SPACE_PRUNERS.create(name)(evidence, problem.space)
+
+
+def _sampler(
+    given: Any, problem: Problem, within: SearchSpace | None, seed: int | None
+) -> "optuna.samplers.BaseSampler":
     from optuna.samplers import BaseSampler
 
     from autometa.samplers import SAMPLERS
 
     if isinstance(given, BaseSampler):
+        if within is not None:
+            raise OptionError("prune_space needs a sampler by name, such as transfer or random, but got an object.")
         return given
     known = problem.meta_features if problem.meta_features.values else None
     return SAMPLERS.create("transfer" if given == "auto" else given)(
@@ -306,6 +328,7 @@ def _sampler(given: Any, problem: Problem, seed: int | None) -> "optuna.samplers
         metric=problem.metric,
         task=problem.task,
         meta_features=known,
+        within=within,
         seed=seed,
     )
 

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import optuna
 from _report import write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +39,6 @@ def searched(table: Path, seed: int, trials: int) -> tuple[list[float], float]:
             None,
             name="search",
             direction=resolve(None, "binary").direction,
-            seed=0,
         )
         reports = read_reports(study)
     ends = [report.ended or 0.0 for report in reports]
@@ -56,7 +56,8 @@ def plain_optuna(seed: int, trials: int) -> list[float]:
     space = load_space("tabular", task="binary")
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
-        study = open_study(Path(folder) / "study.journal", None, name="plain", direction="maximize", seed=seed)
+        study = open_study(Path(folder) / "study.journal", None, name="plain", direction="maximize")
+        study.sampler = optuna.samplers.TPESampler(multivariate=True, group=True, seed=seed)
         for number in range(trials):
             began = time.perf_counter()
             trial = study.ask()

@@ -79,6 +79,11 @@ class Candidate(ABC):
     cost: ClassVar[FitCost | None] = None
     """What `fit_seconds` goes by; None goes by `effort`."""
 
+    powers: ClassVar[Mapping[str, float]] = {}
+    """With which power of a hyperparameter, relative to its default, the seconds of a fit grow. From the runs of the
+    knowledge base: ``benchmarks/config_cost.py``.
+    """
+
     plenty: ClassVar[Mapping[str, int | float]] = {}
     """Values beyond which a hyperparameter costs time and hardly helps; a warm start takes no more of it."""
 
@@ -113,8 +118,10 @@ class Candidate(ABC):
         """Whether the library that the candidate needs is installed. Imports nothing."""
         return self.requires is None or importlib.util.find_spec(self.requires) is not None
 
-    def fit_seconds(self, n_rows: int, n_columns: int, n_classes: int = 0) -> float:
-        """Expected seconds of one fit of a typical configuration, on one thread of a current processor.
+    def fit_seconds(
+        self, n_rows: int, n_columns: int, n_classes: int = 0, *, config: Mapping[str, ConfigValue] | None = None
+    ) -> float:
+        """Expected seconds of one fit, on one thread of a current processor.
 
         With the preparation, and with the prediction of a quarter as many rows. Good to a factor of about three
         for the defaults, which is enough to see what cannot end in time; `FitCost` has the formula,
@@ -124,8 +131,14 @@ class Candidate(ABC):
             n_rows: Rows to fit.
             n_columns: Columns of the table, before preparation.
             n_classes: Classes; 0 for a regression.
+            config: Hyperparameters without prefix; None means typical ones.
         """
-        return (self.cost or BY_EFFORT[self.effort]).seconds(n_rows, n_columns, n_classes)
+        seconds = (self.cost or BY_EFFORT[self.effort]).seconds(n_rows, n_columns, n_classes)
+        for name, power in self.powers.items():
+            value, usual = (config or {}).get(name), self.space[name].default
+            if isinstance(value, int | float) and isinstance(usual, int | float):
+                seconds *= (value / usual) ** power
+        return seconds
 
     def build(self, config: Config, *, schema: TableSchema, seed: int, n_threads: int = 1) -> Pipeline:
         """Make the unfitted pipeline of a configuration.

@@ -24,6 +24,7 @@ class ExtraTrees(Candidate):
     name: ClassVar[str] = "extra_trees"
     reference: ClassVar[str] = "Geurts, Ernst, Wehenkel (2006), Extremely randomized trees, Machine Learning 63"
     cost: ClassVar[FitCost | None] = FitCost(start=0.058, scale=0.26, rows=0.91, columns=0.38, classes=0.48)
+    powers: ClassVar[Mapping[str, float]] = {"n_estimators": 0.87}
     takes_weights: ClassVar[bool] = True
     native_missing: ClassVar[bool] = True
     plenty: ClassVar[Mapping[str, int | float]] = {"n_estimators": 200}

@@ -1,5 +1,6 @@
 """A residual network."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
@@ -26,6 +27,7 @@ class MLP(Candidate):
     name: ClassVar[str] = "mlp"
     reference: ClassVar[str] = "Holzmüller et al. (2024), RealMLP; Gorishniy et al. (2025), TabM"
     cost: ClassVar[FitCost | None] = FitCost(start=0.00091, scale=2.5, rows=1.06, columns=0.25, classes=0.0)
+    powers: ClassVar[Mapping[str, float]] = {"width": 0.37, "n_blocks": 0.47, "ensemble_size": 0.33}
     stops_in_time: ClassVar[bool] = True
     takes_weights: ClassVar[bool] = True
     effort: ClassVar[int] = 3

@@ -24,6 +24,7 @@ class RandomForest(Candidate):
     name: ClassVar[str] = "random_forest"
     reference: ClassVar[str] = "Breiman (2001), Random forests, Machine Learning 45"
     cost: ClassVar[FitCost | None] = FitCost(start=0.15, scale=0.46, rows=1.12, columns=0.48, classes=0.61)
+    powers: ClassVar[Mapping[str, float]] = {"n_estimators": 0.87}
     takes_weights: ClassVar[bool] = True
     native_missing: ClassVar[bool] = True
     plenty: ClassVar[Mapping[str, int | float]] = {"n_estimators": 200}

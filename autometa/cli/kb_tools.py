@@ -117,8 +117,7 @@ def nearest(
 
     dataset = read_dataset(table, target=target, task=None if task is None else task.value)
     base, features = open_base(kb, read_only=True), metafeatures.compute(dataset)
-    own = base.same_dataset(content_hash=dataset.content_hash, openml_id=dataset.openml_id, name=dataset.name)
-    own = list(dict.fromkeys([*own, *base.twins(features)]))
+    own = base.copies(dataset, features)
     tasks: tuple[TaskType, ...] = ("regression",) if dataset.task == "regression" else ("binary", "multiclass")
     found = base.without(*own).nearest(features, n, tasks=tasks)
     if as_json:

@@ -9,7 +9,7 @@ BEGAN = time.monotonic()  # a time limit counts from here, imports included
 
 import typer  # noqa: E402
 
-from autometa.cli import export, kb, predict, replay, report, tune, ui  # noqa: E402
+from autometa.cli import export, kb, predict, recommend, replay, report, tune, ui  # noqa: E402
 from autometa.config import limit_threads, silence_telemetry  # noqa: E402
 from autometa.errors import AutometaError, InputError  # noqa: E402
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("tune")(tune.tune)
+app.command("recommend")(recommend.recommend)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.command("report")(report.report)

@@ -126,8 +126,21 @@ def tune(
     ] = ClassWeight.auto,
     seed: Annotated[int, typer.Option(help="Of everything that is random.", rich_help_panel=_SEARCH)] = 0,
     warm_start: Annotated[
-        str, typer.Option(help="auto, nearest_datasets, portfolio or none.", rich_help_panel=_SEARCH)
+        str, typer.Option(help="auto, another warm starter's name, or none.", rich_help_panel=_SEARCH)
     ] = "auto",
+    sampler: Annotated[
+        str,
+        typer.Option(help="auto, transfer, rgpe, deep_kernel, tpe or random.", rich_help_panel=_SEARCH),
+    ] = "auto",
+    exclude_dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Dataset of the knowledge base that may not advise, nor copies of it; may be repeated.",
+            rich_help_panel=_SEARCH,
+            show_default=False,
+        ),
+    ] = None,
     candidates: Annotated[
         str | None,
         typer.Option(help="Comma-separated; else every installed one.", rich_help_panel=_SEARCH, show_default=False),
@@ -212,6 +225,8 @@ def tune(
         ignore=ignore or (),
         test=test,
         warm_start=warm_start,
+        sampler=sampler,
+        exclude_datasets=exclude_dataset or (),
         candidates=None if candidates is None else [name.strip() for name in candidates.split(",")],
         learn=learn,
         output=output,

@@ -13,6 +13,7 @@ from autometa.report._hyperparameters import MIN_TRIALS, Importance, importances
 from autometa.report._statistics import explained_by_groups, robust_range, running_best
 from autometa.report._table import Cell, Head, Row, table
 from autometa.report._view import COLOURS, GROUPS, Section, View, trial_link, value_of
+from autometa.warmstart import warm_start_effect
 
 _DATASETS = 8
 _BARS = 8
@@ -85,15 +86,17 @@ def _warm_sentence(view: View) -> Html:
     warm, sampled = groups.get("warm", []), groups.get("sampler", [])
     if not warm:
         return Html("No finished trial was warm-started, so nothing was taken from other datasets.")
+    effect = warm_start_effect(view.data.reports, view.data.metric).sentence(view.data.metric.name)
     if not sampled:
-        return Html("The search ended before the sampler finished a trial of its own, so there is nothing to compare.")
+        return markup("{} The search ended before the sampler finished a trial of its own.", effect)
     k = min(len(warm), len(sampled))
     first, later = (view.best([value_of(report) for report in group[:k]]) for group in (warm, sampled))
     lead = view.lead(first, later)
     words = "the same" if lead == 0 else f"{view.score(abs(lead))} {'better' if lead > 0 else 'worse'}"
     return markup(
-        "After {} finished each, the best warm start has {}, the sampler's best {}: warm start is {}. "
+        "{} After {} finished each, the best warm start has {}, the sampler's best {}: warm start is {}. "
         "The sampler came later and had learned from the warm starts, so this comparison favours it.",
+        effect,
         count(k, "trial"),
         view.score(first),
         view.score(later),

@@ -1,7 +1,7 @@
 """Optuna samplers that carry what other datasets say through the whole search.
 
 Third parties join through the entry-point group ``autometa.samplers``: an `Entry` whose factory gives what makes the
-sampler, called as the shipped classes are: ``(space, kb, *, metric, task, meta_features, cache, seed)``.
+sampler, called as the shipped classes are: ``(space, kb, *, metric, task, meta_features, cache, within, seed)``.
 `autometa.testing.samplers` holds the checks that every member passes.
 """
 
@@ -14,6 +14,7 @@ from autometa.samplers import _optuna
 from autometa.samplers._base import CLAIM, ModelSampler, Proposals, Seen
 from autometa.samplers._deep_kernel import DeepKernelSampler
 from autometa.samplers._informed import InformedSampler
+from autometa.samplers._random import RandomSampler
 from autometa.samplers._rgpe import RGPESampler
 from autometa.samplers._transfer import TransferSampler
 
@@ -53,7 +54,15 @@ SAMPLERS.register(
         tags={"base": "not used"},
     )
 )
-SAMPLERS.register(Entry("random", lambda: _optuna.random, summary="Random search.", tags={"base": "not used"}))
+SAMPLERS.register(
+    Entry(
+        "random",
+        lambda: RandomSampler,
+        summary="Random search that repeats nothing.",
+        reference="Bergstra, Bengio (2012), Random Search for Hyper-Parameter Optimization, JMLR 13",
+        tags={"base": "not used"},
+    )
+)
 
 __all__ = [
     "CLAIM",
@@ -63,6 +72,7 @@ __all__ = [
     "ModelSampler",
     "Proposals",
     "RGPESampler",
+    "RandomSampler",
     "Seen",
     "TransferSampler",
 ]

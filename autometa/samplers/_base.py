@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autometa.errors import InvalidConfigError, OptionError
 from autometa.records import Config
+from autometa.samplers._box import Box
 from autometa.samplers._coding import Coding
 from autometa.spaces import SearchSpace
 
@@ -71,10 +72,17 @@ class ModelSampler(optuna.samplers.BaseSampler):
     A parameter that is not in the space is drawn at random.
     """
 
-    def __init__(self, space: SearchSpace, *, seed: int | None = None) -> None:
-        """``seed`` None draws one."""
+    def __init__(self, space: SearchSpace, *, within: SearchSpace | None = None, seed: int | None = None) -> None:
+        """Take the space.
+
+        Args:
+            space: What is searched.
+            within: A part of it that proposals keep to (`autometa.warmstart.SPACE_PRUNERS`); None: all of it.
+            seed: Of all that is random; None draws one.
+        """
         self.space = space
         self.coding = Coding(space)
+        self.box = Box(self.coding, within or space)
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._n_configs = self.coding.n_configs(at_most=_WORTH_COUNTING)
         self._silent: set[int] = set()
@@ -89,12 +97,21 @@ class ModelSampler(optuna.samplers.BaseSampler):
         vars(self).update(state)
         self._preparing = threading.Lock()
 
+    def get_ready(self) -> None:
+        """Learn what takes long, if that was not done yet; may be called from another thread before it is needed."""
+        with self._preparing:
+            self.prepare()
+
     def prepare(self) -> None:
         """Called before every proposal, by one thread at a time: what takes long to learn is learned here, once."""
 
     @abstractmethod
     def propose(self, seen: Seen, rng: np.random.Generator) -> Proposals:
         """Configurations to try next, best first; those that are taken may be among them."""
+
+    def draw(self, n: int, rng: np.random.Generator) -> Floats:
+        """Codes of random configurations, shape (n, n_hyperparameters)."""
+        return self.box.move(self.coding.random(n, rng), rng)
 
     def reseed_rng(self) -> None:
         """Nothing to do: every trial has random numbers of its own."""
@@ -119,12 +136,12 @@ class ModelSampler(optuna.samplers.BaseSampler):
         fixed = trial.system_attrs.get("fixed_params", {})
         if fixed and not self.space.problems(fixed):
             return {}
-        with self._preparing:
-            self.prepare()
+        self.get_ready()
         seen = self._look(study, trial)
         rng = self._rng(trial.number)
         proposals = self.propose(seen, rng)
-        config = self.coding.decode(self._first_free(proposals.codes, seen.taken, rng))
+        inside = proposals.codes[self.box.holds(proposals.codes)]
+        config = self.coding.decode(self._first_free(inside, seen.taken, rng))
         if fixed:
             config = self.space.project({**config, **fixed})
         claim = json.dumps({"config": config, "by": type(self).__name__, **proposals.notes})
@@ -194,11 +211,11 @@ class ModelSampler(optuna.samplers.BaseSampler):
                 return np.asarray(code)
         if len(taken) < self._n_configs:
             for _ in range(20):
-                drawn = self.coding.random(256, rng)
+                drawn = self.draw(256, rng)
                 for code, key in zip(drawn, self.coding.keys(drawn), strict=True):
                     if key not in taken:
                         return np.asarray(code)
-        return np.asarray(codes[0] if len(codes) else self.coding.random(1, rng)[0])
+        return np.asarray(codes[0] if len(codes) else self.draw(1, rng)[0])
 
 
 def _said(trial: FrozenTrial) -> Mapping[str, Any]:

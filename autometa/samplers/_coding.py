@@ -62,7 +62,7 @@ class Coding:
 
     def random(self, n: int, rng: np.random.Generator) -> Floats:
         """Codes drawn as `SearchSpace.sample` draws."""
-        return self._activated(self._drawn(n, rng), rng)
+        return self.activated(self._drawn(n, rng), rng)
 
     def mutate(self, codes: Floats, rng: np.random.Generator) -> Floats:
         """Each code with one active hyperparameter changed, sometimes two.
@@ -79,7 +79,7 @@ class Coding:
             stepped = self._stepped(codes[rows, columns], columns, rng)
             far = np.isnan(stepped) | (rng.random(len(rows)) < _FAR)
             changed[rows, columns] = np.where(far, fresh[rows, columns], stepped)
-        return self._activated(self._snapped(changed), rng)
+        return self.activated(self._snapped(changed), rng)
 
     def features(self, codes: Floats, *, inactive: float | None = None) -> Floats:
         """What models learn from, shape (n, len(groups)).
@@ -169,8 +169,8 @@ class Coding:
         value = np.clip(float(old) + sign * (one.step or 1.0), low, high)  # type: ignore[arg-type]
         return float(one.unit(np.array([value]))[0])
 
-    def _activated(self, codes: Floats, rng: np.random.Generator) -> Floats:
-        """Inactive columns emptied, active ones that are empty drawn."""
+    def activated(self, codes: Floats, rng: np.random.Generator) -> Floats:
+        """Codes with inactive columns emptied, and active ones that are empty drawn."""
         fresh = self._drawn(len(codes), rng)
         for j, needs in enumerate(self._needs):
             active = np.ones(len(codes), dtype=bool)

@@ -48,6 +48,7 @@ class DeepKernelSampler(InformedSampler):
         task: TaskType | None = None,
         meta_features: MetaFeatures | None = None,
         cache: Path | None = None,
+        within: SearchSpace | None = None,
         seed: int | None = None,
         device: str = "auto",
         training_steps: int = 1500,
@@ -59,7 +60,9 @@ class DeepKernelSampler(InformedSampler):
             device: cpu, cuda, or auto for what there is.
             training_steps: Batches at most; training ends earlier where held-out datasets gain nothing more.
         """
-        super().__init__(space, kb, metric=metric, task=task, meta_features=meta_features, cache=cache, seed=seed)
+        super().__init__(
+            space, kb, metric=metric, task=task, meta_features=meta_features, cache=cache, within=within, seed=seed
+        )
         self.device, self.training_steps = device, training_steps
 
     @cached_property
@@ -80,7 +83,7 @@ class DeepKernelSampler(InformedSampler):
             first = self.sources.portfolio(_FIRST, self.weights)
             return Proposals(np.concatenate([first, self.sources.pool]))
         if not len(seen.values):
-            return Proposals(self.coding.random(1, rng))
+            return Proposals(self.draw(1, rng))
         y = self.bounded(seen.values)
         y = (y - y.min()) / max(float(np.ptp(y)), 1e-12)
         process = DeepProcess.tuned(

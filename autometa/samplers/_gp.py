@@ -92,7 +92,7 @@ class Process:
         self._clean[-1] = -np.inf
         n = len(y)
         covariance = _covariance(self._gram(inputs), self._squares(inputs.x, inputs.x), settings.vector())
-        self._lower = np.linalg.cholesky(covariance + _JITTER * np.eye(n))
+        self._lower = _cholesky(covariance)
         self._observed = y / self.scale
         residual = self._observed - inputs.mean
         ones = solve_triangular(self._lower, np.ones(n), lower=True)
@@ -191,6 +191,18 @@ def _covariance(gram: Floats, squares: Floats, theta: Floats) -> Floats:
     covariance = spread**2 * gram + residual**2 * matern(squares / length**2)
     covariance[np.diag_indices_from(covariance)] += noise**2
     return np.asarray(covariance)
+
+
+def _cholesky(covariance: Floats) -> Floats:
+    """The lower factor, with as little added to the diagonal as it takes."""
+    jitter, eye = _JITTER, np.eye(len(covariance))
+    while True:
+        try:
+            return np.asarray(np.linalg.cholesky(covariance + jitter * eye))
+        except np.linalg.LinAlgError:
+            jitter *= 100
+            if jitter > 1:
+                raise
 
 
 def squared_distances(left: Floats, right: Floats) -> Floats:

@@ -37,6 +37,7 @@ class InformedSampler(ModelSampler):
         task: TaskType | None = None,
         meta_features: MetaFeatures | None = None,
         cache: Path | None = None,
+        within: SearchSpace | None = None,
         seed: int | None = None,
     ) -> None:
         """Nothing is read before the first proposal.
@@ -48,9 +49,10 @@ class InformedSampler(ModelSampler):
             task: The target's task type; None where the problem is no table.
             meta_features: What the target looks like: datasets that look alike count for more. None: all alike.
             cache: Folder for what was learned from the base. None: ``cache`` in autometa's data folder.
+            within: A part of the space that proposals keep to; None: all of it.
             seed: Of all that is random; None draws one.
         """
-        super().__init__(space, seed=seed)
+        super().__init__(space, within=within, seed=seed)
         self._kb, self._metric, self._task = kb, metric, task
         self._meta_features = meta_features
         self._cache = config.home() / "cache" if cache is None else cache
@@ -98,7 +100,7 @@ class InformedSampler(ModelSampler):
             generations: How many there are.
         """
         known = set(seen.taken)
-        codes = self._fresh(np.concatenate([self.coding.random(_RANDOM, rng), self.sources.pool]), known)
+        codes = self._fresh(np.concatenate([self.draw(_RANDOM, rng), self.sources.pool]), known)
         scores = score(codes)
         incumbents = seen.codes[np.argsort(-seen.values, kind="stable")[:_PARENTS]]
         for _ in range(generations):
@@ -107,13 +109,13 @@ class InformedSampler(ModelSampler):
             if not len(parents):
                 break
             children = self.coding.mutate(parents[rng.integers(0, len(parents), _CHILDREN)], rng)
-            children = self._fresh(children, known)
+            children = self._fresh(self.box.move(children, rng), known)
             codes, scores = np.concatenate([codes, children]), np.concatenate([scores, score(children)])
         return np.asarray(codes[np.argsort(-scores, kind="stable")])
 
     def _fresh(self, codes: Floats, known: set[bytes]) -> Floats:
-        """Codes that are not known yet, each once; now they are."""
-        rows = []
+        """Codes in the box that are not known yet, each once; now they are."""
+        codes, rows = codes[self.box.holds(codes)], []
         for row, key in enumerate(self.coding.keys(codes)):
             if key not in known:
                 known.add(key)

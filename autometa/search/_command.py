@@ -31,11 +31,14 @@ def command_line(table: str, dataset: Dataset, options: SearchOptions, test: str
         "--class-weight": None if options.class_weight == "auto" else options.class_weight,
         "--warm-start": None if options.warm_start == "auto" else options.warm_start,
         "--candidates": None if options.candidates is None else ",".join(options.candidates),
+        "--sampler": None if options.sampler == "auto" else options.sampler,
         "--seed": options.seed,
     }
     for name, value in given.items():
         if value is not None:
             words += [name, f"{value:g}" if isinstance(value, float) else str(value)]
+    for name in options.exclude_datasets:
+        words += ["--exclude-dataset", name]
     for column in dataset.schema.columns:
         if column.kind == "ignored":
             words += ["--ignore", column.name]

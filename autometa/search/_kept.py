@@ -40,7 +40,7 @@ def read_search(path: Path) -> KeptSearch:
         dataset = Dataset.from_folder(folder.data)
         metric, space = check(dataset, options)
         study = _study.open_study(
-            folder.journal, state["storage"], name=state["study_name"], direction=metric.direction, seed=options.seed
+            folder.journal, state["storage"], name=state["study_name"], direction=metric.direction
         )
         plan = plan_of(state, folder, dataset, space)
         return KeptSearch(folder, state, options, dataset, metric, plan, tuple(_study.read_reports(study)))

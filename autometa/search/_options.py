@@ -28,6 +28,8 @@ class SearchOptions:
             balances where classes are rare and the metric counts classes alike.
         warm_start: Name of a warm starter, or ``none``.
         warm_trials: How many configurations the warm start may queue.
+        sampler: Name of a sampler; ``auto`` is ``transfer``, or ``tpe`` where the warm start is ``none``.
+        exclude_datasets: Names of datasets of the knowledge base that may not advise, nor may copies of them.
         learn: Whether the finished search adds its runs to the knowledge base.
         ensemble_size: Models at most in the ensemble.
         candidates: Names of candidates to search; None takes all that are installed.
@@ -43,6 +45,8 @@ class SearchOptions:
     class_weight: str = "auto"
     warm_start: str = "auto"
     warm_trials: int = 10
+    sampler: str = "auto"
+    exclude_datasets: tuple[str, ...] = ()
     learn: bool = True
     ensemble_size: int = 8
     candidates: tuple[str, ...] | None = None
@@ -78,6 +82,13 @@ class SearchOptions:
         return None if self.time_limit is None else min(max(10.0, self.time_limit / 6), self.time_limit / 4)
 
     @property
+    def sampler_name(self) -> str:
+        """The sampler's registry name."""
+        if self.sampler != "auto":
+            return self.sampler
+        return "tpe" if self.warm_start == "none" else "transfer"
+
+    @property
     def threads(self) -> int:
         """Numerical threads of each trial: the cores shared out among the jobs."""
         return max(1, cores() // self.jobs)
@@ -98,7 +109,11 @@ class SearchOptions:
     def from_json(cls, plain: dict[str, Any]) -> "SearchOptions":
         """The options that `to_json` wrote."""
         chosen = plain.get("candidates")
-        return cls(**{**plain, "candidates": None if chosen is None else tuple(chosen)})
+        lists = {
+            "candidates": None if chosen is None else tuple(chosen),
+            "exclude_datasets": tuple(plain.get("exclude_datasets", ())),
+        }
+        return cls(**{**plain, **lists})
 
 
 def parse_cv(cv: str) -> tuple[int, int, float | None]:

@@ -10,7 +10,7 @@ from autometa import candidates
 from autometa.datasets import Dataset
 from autometa.errors import OptionError
 from autometa.metrics import Metric, resolve
-from autometa.records import Note
+from autometa.records import Config, Note
 from autometa.search._folder import SearchFolder
 from autometa.search._options import OWN_SPLITS, SearchOptions, parse_cv
 from autometa.search._splits import (
@@ -83,6 +83,10 @@ def check(dataset: Dataset, options: SearchOptions) -> tuple[Metric, SearchSpace
     metric = resolve(options.metric, dataset.task, weighted=dataset.weights is not None)
     if options.warm_start != "none":
         WARM_STARTERS.entry(options.warm_start)
+    if options.sampler != "auto":
+        from autometa.samplers import SAMPLERS  # Optuna takes time to import, and is not needed yet
+
+        SAMPLERS.entry(options.sampler)
     usable = candidates.available(dataset.task)
     for name in options.candidates or ():
         candidates.CANDIDATES.entry(name)  # an unknown name says what there is
@@ -197,11 +201,12 @@ def _in_time(plan: Plan, dataset: Dataset, options: SearchOptions, budget: float
     return _sampled(cut, dataset, max(keep, MIN_ROWS), options, f"so that a trial can end within {seconds:.0f} s")
 
 
-def expected_seconds(name: str, dataset: Dataset, splits: Splits) -> float:
-    """Expected seconds of a trial of a typical configuration."""
+def expected_seconds(name: str, dataset: Dataset, splits: Splits, config: Config | None = None) -> float:
+    """Expected seconds of a trial of a candidate: of a configuration of the space, or of a typical one."""
     candidate = candidates.CANDIDATES.create(name)
     n_rows = round(mean_train_rows(splits))
-    return len(splits) * candidate.fit_seconds(n_rows, dataset.X.shape[1], dataset.n_classes)
+    own = {key.removeprefix(f"{name}."): value for key, value in (config or {}).items()}
+    return len(splits) * candidate.fit_seconds(n_rows, dataset.X.shape[1], dataset.n_classes, config=own)
 
 
 def _stops_in_time(name: str) -> bool:

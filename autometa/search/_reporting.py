@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autometa.calibration import Calibration
 from autometa.datasets import Dataset
 from autometa.errors import ResumeError
 from autometa.metrics import Metric, stored
@@ -61,6 +62,7 @@ def collect(
     result = state["result"]
     finished = result["finished"]
     weights = {int(number): float(weight) for number, weight in finished["weights"].items()}
+    predictions, calibrated = blend(folder, weights), finished.get("calibration")
     return ReportData(
         info=SearchInfo(**result["info"]),
         metric=metric,
@@ -73,7 +75,7 @@ def collect(
         test_score=finished["test_score"],
         baselines=(_constant(dataset, plan.splits, metric), *_learners(reports, plan.space)),
         y=dataset.y.to_numpy()[plan.splits.rows],
-        predictions=blend(folder, weights),
+        predictions=predictions if calibrated is None else Calibration.from_json(calibrated).apply(predictions),
         importances=_importances(folder),
         importances_reason=result["importances_reason"],
         notes=tuple(Note(**note) for note in state["notes"]),

@@ -16,8 +16,9 @@ from autometa.metrics import Metric
 from autometa.records import MetaFeatures, Note, SearchInfo, TrialReport
 from autometa.search import _study, _warm
 from autometa.search._clock import Clock, Interruption
+from autometa.search._ending import summary, test_dataset
 from autometa.search._environment import machine, versions
-from autometa.search._finish import REPORT_SECONDS, Finished, Finisher, reserve, summary, test_dataset
+from autometa.search._finish import REPORT_SECONDS, Finished, Finisher, reserve
 from autometa.search._folder import SearchFolder
 from autometa.search._leaderboard import leaderboard
 from autometa.search._listener import Broadcast, Listener, LogListener, TrackerListener, close_log, open_log
@@ -29,6 +30,7 @@ from autometa.search._splits import mean_train_rows
 from autometa.search._trials import Evaluation, TrialLoop
 from autometa.spaces import SearchSpace
 from autometa.tracking import NullTracker, Tracker
+from autometa.warmstart import warm_start_effect
 
 if TYPE_CHECKING:
     import optuna
@@ -156,6 +158,9 @@ class Search:
                 study = self._open_study(meta_features)
                 loop = self._loop(study, interruption)
                 loop.run()
+                if self._options.warm_start != "none":
+                    effect = warm_start_effect(loop.reports, self._metric)
+                    self._listener.note(effect.sentence(self._metric.name))
                 self._save_state(status="running", spent=self._clock.elapsed())
                 finished = self._finisher(loop).finish(info)
                 board = self._write_leaderboard(loop, finished)
@@ -213,7 +218,6 @@ class Search:
             self._storage,
             name=self._study_name,
             direction=self._metric.direction,
-            seed=self._options.seed,
         )
         if study.get_trials(deepcopy=False):
             if not self._resumed:
@@ -225,11 +229,23 @@ class Search:
             self._listener.note(
                 f"resumed after {self._clock.elapsed():.0f} s; {retried} unfinished trials are tried again"
             )
+        options, kb = self._options, self._kb
+        kb = _warm.advisers(self._dataset, meta_features, kb, options=options, listener=self._listener)
+        study.sampler = _study.make_sampler(
+            study,
+            options.sampler_name,
+            self._plan.space,
+            kb,
+            metric=self._metric,
+            task=self._dataset.task,
+            meta_features=meta_features,
+            seed=options.seed,
+        )
         if not _study.is_queued(study):
             first = _warm.first_trials(
                 self._dataset,
                 meta_features,
-                self._kb,
+                kb,
                 self._plan,
                 metric=self._metric,
                 options=self._options,
@@ -239,7 +255,7 @@ class Search:
         return study
 
     def _loop(self, study: "optuna.Study", interruption: Interruption) -> TrialLoop:
-        listener = Broadcast([self._listener, _StateKeeper(self)], self._log)
+        listener = Broadcast([self._listener, _StateKeeper(self), _warm.GetsReady(study.sampler)], self._log)
         return TrialLoop(
             study=study,
             space=self._plan.space,

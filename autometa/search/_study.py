@@ -1,14 +1,16 @@
 """The Optuna study of a search: opening it, queueing the warm start, and reading trials back."""
 
+import json
 import math
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autometa.errors import OptionError
-from autometa.records import Direction, Origin, Suggestion, TrialReport
+from autometa.knowledge import KnowledgeBase
+from autometa.metrics import Metric
+from autometa.records import Direction, MetaFeatures, Origin, Suggestion, TaskType, TrialReport
 from autometa.spaces import SearchSpace
 
 if TYPE_CHECKING:
@@ -24,21 +26,18 @@ _LEAST_COST = 0.5  # seconds of a trial below which nobody waits
 BASELINES = ("logistic_regression", "ridge", "lightgbm")
 
 
-def open_study(journal: Path, storage: str | None, *, name: str, direction: Direction, seed: int) -> "optuna.Study":
-    """Create or load the study.
+def open_study(journal: Path, storage: str | None, *, name: str, direction: Direction) -> "optuna.Study":
+    """Create or load the study; it has no sampler yet.
 
     Args:
         journal: File of the journal storage that is used when ``storage`` is None.
         storage: Any Optuna storage URL.
         name: Name of the study in that storage.
         direction: Of the metric in its natural unit.
-        seed: Of the whole search. The sampler's is derived from it and the number of trials so far, because a
-            re-opened study with the same sampler seed would repeat its first draws.
 
     Raises:
         OptionError: The storage cannot be opened.
     """
-    import numpy as np
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -53,26 +52,44 @@ def open_study(journal: Path, storage: str | None, *, name: str, direction: Dire
         raise
     except Exception as error:  # SQLAlchemy, drivers and URL parsers each have their own
         raise OptionError(f"The storage {storage or journal} cannot be opened: {error}") from error
-    n_trials = len(study.get_trials(deepcopy=False))
-    derived = int(np.random.SeedSequence([seed, n_trials]).generate_state(1)[0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group` is one, and works
-        study.sampler = optuna.samplers.TPESampler(
-            multivariate=True, group=True, constant_liar=True, n_startup_trials=10, seed=derived
-        )
     # The worst third goes, after two folds at least and never before ten trials have finished: a single fold's score
     # is noise, and a middling model still has a place in the ensemble.
     study.pruner = optuna.pruners.PercentilePruner(200 / 3, n_startup_trials=10, n_warmup_steps=2, n_min_trials=5)
     return study
 
 
-def quick_first(suggestions: Iterable[Suggestion], choice: str, seconds: Mapping[str, float]) -> list[Suggestion]:
-    """Sort by the candidates' expected seconds, in steps of a factor four, keeping the order among equals.
+def make_sampler(
+    study: "optuna.Study",
+    name: str,
+    space: SearchSpace,
+    kb: KnowledgeBase,
+    *,
+    metric: Metric,
+    task: TaskType,
+    meta_features: MetaFeatures,
+    seed: int,
+) -> "optuna.samplers.BaseSampler":
+    """A sampler of that name for a study that may have trials already.
+
+    One that does not count trials itself gets a seed derived from their number: with the same seed, a study that is
+    opened again would repeat its first draws.
+    """
+    import numpy as np
+
+    from autometa.samplers import SAMPLERS, ModelSampler
+
+    maker = SAMPLERS.create(name)
+    if not (isinstance(maker, type) and issubclass(maker, ModelSampler)):
+        seed = int(np.random.SeedSequence([seed, len(study.get_trials(deepcopy=False))]).generate_state(1)[0])
+    return maker(space, kb, metric=metric, task=task, meta_features=meta_features, seed=seed)
+
+
+def quick_first(suggestions: Iterable[Suggestion], seconds: Callable[[Suggestion], float]) -> list[Suggestion]:
+    """Sort by expected seconds, in steps of a factor four, keeping the order among equals.
 
     All of them are tried; this way a person sees a score after seconds, and a short search sees more of them.
     """
-    step = {name: math.floor(math.log(max(cost, _LEAST_COST), 4)) for name, cost in seconds.items()}
-    return sorted(suggestions, key=lambda suggestion: step[str(suggestion.config[choice])])
+    return sorted(suggestions, key=lambda one: math.floor(math.log(max(seconds(one), _LEAST_COST), 4)))
 
 
 def enqueue(study: "optuna.Study", suggestions: Iterable[Suggestion], space: SearchSpace) -> int:
@@ -166,9 +183,16 @@ def tell(study: "optuna.Study", trial: "optuna.Trial | int", status: str, value:
         study.tell(trial, state=state)
 
 
-def origin_of(attrs: dict[str, Any]) -> Origin:
+def origin_of(trial: "optuna.trial.FrozenTrial") -> Origin:
     """Where a trial's configuration came from."""
-    return Origin(**attrs[ORIGIN]) if ORIGIN in attrs else Origin("sampler", reason="multivariate TPE")
+    if ORIGIN in trial.user_attrs:
+        return Origin(**trial.user_attrs[ORIGIN])
+    from autometa.samplers import CLAIM
+
+    said = json.loads(trial.system_attrs.get(CLAIM, "{}"))
+    if "trust" not in said:
+        return Origin("sampler")
+    return Origin("sampler", reason=f"{said['by']}; what other datasets say counts {said['trust']:.0%}")
 
 
 def write_report(trial: "optuna.Trial", report: TrialReport) -> None:
@@ -198,7 +222,7 @@ def read_reports(study: "optuna.Study") -> list[TrialReport]:
                     number=trial.number,
                     candidate=str(trial.params.get("candidate", "")),
                     config=dict(trial.params),
-                    origin=origin_of(trial.user_attrs),
+                    origin=origin_of(trial),
                     started=0.0,
                     status="interrupted",
                     reason="the search ended while it ran",

@@ -165,7 +165,7 @@ class TrialLoop:
             number=trial.number,
             candidate=str(config[CHOICE]),
             config=config,
-            origin=_study.origin_of(trial.user_attrs),
+            origin=_study.origin_of(self._study._storage.get_trial(trial._trial_id)),
             started=self._clock.elapsed(),
         )
         seconds = self._options.trial_seconds

@@ -1,8 +1,11 @@
 """What the knowledge base says to try first, and what a finished search tells it."""
 
-from collections.abc import Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -18,6 +21,12 @@ from autometa.search._study import baselines, defaults, quick_first
 from autometa.spaces import SearchSpace
 from autometa.warmstart import WARM_STARTERS
 
+if TYPE_CHECKING:
+    import optuna
+
+TOO_SLOW = 2.0
+"""Times a trial's limit that a suggestion may be expected to take: what is expected is good to such a factor."""
+
 
 def first_trials(
     dataset: Dataset,
@@ -29,15 +38,53 @@ def first_trials(
     options: SearchOptions,
     listener: Listener,
 ) -> list[Suggestion]:
-    """What is tried first, in order: what worked elsewhere, what to compare with, every candidate's default."""
+    """What is tried first, in order: what worked elsewhere, what to compare with, every candidate's default.
+
+    ``kb`` shows the `advisers` only.
+    """
     space = plan.space
+
+    def seconds(one: Suggestion) -> float:
+        return expected_seconds(str(one.config[CHOICE]), dataset, plan.splits, one.config)
+
     found = suggestions(dataset, meta_features, kb, space, metric=metric, options=options, listener=listener)
+    found = _in_time(found, seconds, options, listener)
     compared = baselines(space, CHOICE)
     rest = defaults(space, CHOICE, [str(item.config[CHOICE]) for item in (*found, *compared)])
-    cost = {name: expected_seconds(name, dataset, plan.splits) for name in space.member_names}
     # Where time is so short that rows are left out, there may be one trial: then the safe ones come first.
     queues = (compared, found, rest) if plan.sampled else (found, compared, rest)
-    return [item for queue in queues for item in quick_first(queue, CHOICE, cost)]
+    return [item for queue in queues for item in quick_first(queue, seconds)]
+
+
+def _in_time(
+    found: Sequence[Suggestion], seconds: Callable[[Suggestion], float], options: SearchOptions, listener: Listener
+) -> list[Suggestion]:
+    """The suggestions that a trial has time for; where it has for none, all of them."""
+    limit = options.trial_seconds
+    quick = [one for one in found if limit is None or seconds(one) <= TOO_SLOW * limit]
+    if quick and len(quick) < len(found):
+        left_out = ", ".join(sorted({str(one.config[CHOICE]) for one in found if one not in quick}))
+        listener.note(f"{len(found) - len(quick)} suggestions are left out as too slow: {left_out}", "skipped")
+    return quick or list(found)
+
+
+def advisers(
+    dataset: Dataset, meta_features: MetaFeatures, kb: KnowledgeBase, *, options: SearchOptions, listener: Listener
+) -> KnowledgeBase:
+    """The base without the datasets that may not advise: those excluded, and the table itself.
+
+    A search that starts from its own past would only flatter itself.
+
+    Raises:
+        UnknownNameError: A dataset that is to be excluded is not in the base.
+    """
+    excluded = {one for name in options.exclude_datasets for one in kb.family(name)}
+    own = kb.copies(dataset, meta_features)
+    if own:
+        names = kb.datasets()["name"].to_dict()
+        listed = ", ".join(str(names.get(dataset_id, dataset_id)) for dataset_id in own)
+        listener.note(f"{listed} is this table, as far as the knowledge base can tell, and does not advise itself")
+    return kb.without(*own, *excluded)
 
 
 def suggestions(
@@ -50,21 +97,12 @@ def suggestions(
     options: SearchOptions,
     listener: Listener,
 ) -> list[Suggestion]:
-    """Configurations that worked on other datasets, best first.
-
-    The table's own runs, known by content hash, OpenML id, name or description, are hidden first: a search that starts
-    from its own past would only flatter itself.
-    """
+    """Configurations that worked on other datasets, best first."""
     if options.warm_start == "none" or not options.warm_trials:
         return []
-    own = _own(dataset, meta_features, kb)
-    if own:
-        names = kb.datasets()["name"].to_dict()
-        listed = ", ".join(str(names.get(dataset_id, dataset_id)) for dataset_id in own)
-        listener.note(f"{listed} is this table, as far as the knowledge base can tell, and does not advise itself")
     found = WARM_STARTERS.create(options.warm_start).suggest(
         meta_features,
-        kb.without(*own),
+        kb,
         space,
         options.warm_trials,
         metric=metric,
@@ -123,6 +161,28 @@ def learn(
         kb.add_runs(dataset_id, space, frame, metric=metric.name, direction=metric.direction, source="own searches")
 
 
-def _own(dataset: Dataset, meta_features: MetaFeatures, kb: KnowledgeBase) -> list[str]:
-    same = kb.same_dataset(content_hash=dataset.content_hash, openml_id=dataset.openml_id, name=dataset.name)
-    return list(dict.fromkeys([*same, *kb.twins(meta_features)]))
+class GetsReady(Listener):
+    """Lets the sampler learn from the base in a thread of its own, once a first trial has shown a score.
+
+    By the time the queue of first trials is empty, it has; meanwhile the loop keeps the limits of running trials.
+    """
+
+    def __init__(self, sampler: "optuna.samplers.BaseSampler") -> None:
+        self._sampler = sampler
+        self._begun = False
+
+    def trial_finished(self, report: TrialReport) -> None:
+        get_ready = getattr(self._sampler, "get_ready", None)
+        if get_ready is not None and not self._begun:
+            self._begun = True
+            threading.Thread(target=_quietly(get_ready), name="autometa-sampler", daemon=True).start()
+
+
+def _quietly(call: Callable[[], None]) -> Callable[[], None]:
+    """What goes wrong early goes wrong again, and is reported, when it is needed."""
+
+    def called() -> None:
+        with contextlib.suppress(Exception):
+            call()
+
+    return called

@@ -1,4 +1,4 @@
-"""What every warm starter must do, as checks that plug-in authors can run too.
+"""What every warm starter and every space pruner must do, as checks that plug-in authors can run too.
 
 Each ``check_*`` takes a function that makes a warm starter, and raises ``AssertionError`` where a promise of
 `autometa.warmstart.WarmStarter` is broken::
@@ -10,15 +10,16 @@ Each ``check_*`` takes a function that makes a warm starter, and raises ``Assert
     def test_my_warm_starter(check):
         check(MyWarmStarter)
 
+Each ``check_pruning_*`` takes a space pruner itself (`autometa.warmstart.SpacePruner`); they are in ``PRUNER_CHECKS``.
+
 The checks prove manners, not merit: ``benchmarks/warmstart_coverage.py`` measures that.
 """
 
-import contextlib
 import math
 import random
 import tempfile
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,113 +27,16 @@ import numpy as np
 import pandas as pd
 
 from autometa.errors import InvalidConfigError
+from autometa.evidence import Evidence, gather
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric, resolve
-from autometa.records import Config, DatasetRecord, Direction, MetaFeatures, Suggestion, TaskType
-from autometa.spaces import SearchSpace
-from autometa.warmstart import WarmStarter
+from autometa.records import Config, MetaFeatures, Suggestion, TaskType
+from autometa.testing._warmstart_tools import SPACE, TARGET, Base, agreed, contents, space, usual, written
+from autometa.warmstart import SpacePruner, WarmStarter
 
 Make = Callable[[], WarmStarter]
 
-SPACE = {
-    "name": "warmstart-checks",
-    "summary": "A small conditional space",
-    "reference": "autometa",
-    "hyperparameters": {
-        "model": {"type": "categorical", "choices": ["trees", "lines"], "default": "trees", "reference": "-"},
-        "depth": {
-            "type": "int",
-            "low": 1,
-            "high": 12,
-            "default": 6,
-            "when": {"model": ["trees"]},
-            "reference": "-",
-        },
-        "weights": {
-            "type": "categorical",
-            "choices": [None, "balanced"],
-            "default": "balanced",
-            "when": {"model": ["trees"]},
-            "reference": "-",
-        },
-        "penalty": {
-            "type": "float",
-            "low": 1e-4,
-            "high": 1e2,
-            "log": True,
-            "default": 1.0,
-            "when": {"model": ["lines"]},
-            "reference": "-",
-        },
-        "scale": {"type": "float", "low": 0.0, "high": 1.0, "default": 0.5, "reference": "-"},
-    },
-}
-TARGET = MetaFeatures("target", {"NumberOfInstances": 350.0, "NumberOfClasses": 2.0, "ClassEntropy": 0.8})
-
-
-def space() -> SearchSpace:
-    """The space that the checks search: a choice of model, and what belongs to each."""
-    return SearchSpace.from_dict(SPACE)
-
-
-class Base:
-    """A small knowledge base in the making: datasets with random runs, told apart by their meta-features."""
-
-    def __init__(self, *, seed: int = 0) -> None:
-        """Starts empty."""
-        self.datasets: list[tuple[DatasetRecord, MetaFeatures | None]] = []
-        self.runs: list[tuple[str, str, pd.DataFrame, str, Direction]] = []
-        self._rng = np.random.default_rng(seed)
-
-    def add(
-        self,
-        name: str,
-        *,
-        task: TaskType = "binary",
-        values: dict[str, float] | None = None,
-        metric: str = "roc_auc",
-        direction: Direction = "maximize",
-        configs: Sequence[Config] | None = None,
-        n_runs: int = 6,
-        space_name: str = "warmstart-checks",
-    ) -> "Base":
-        """Add a dataset and its runs; by default random meta-features and random configurations."""
-        record = DatasetRecord(f"checks/{name}", name, task, "checks")
-        rows = float(self._rng.integers(50, 5000))
-        drawn = {"NumberOfInstances": rows, "NumberOfClasses": 2.0, "ClassEntropy": self._rng.uniform(0, 1)}
-        self.datasets.append((record, MetaFeatures(record.dataset_id, drawn if values is None else values)))
-        chosen = [space().sample(self._rng) for _ in range(n_runs)] if configs is None else list(configs)
-        frame = pd.DataFrame(chosen).assign(value=self._rng.uniform(0.5, 0.9, size=len(chosen)).round(6))
-        self.runs.append((record.dataset_id, space_name, frame, metric, direction))
-        return self
-
-    def write(self, folder: Path) -> KnowledgeBase:
-        """The base on disk."""
-        kb = KnowledgeBase(folder)
-        described = {record.dataset_id: values for record, values in self.datasets if values is not None}
-        kb.add_datasets([record for record, _ in self.datasets], described)
-        rows: dict[str, list[dict[Hashable, object]]] = {}
-        for dataset_id, name, frame, metric, direction in self.runs:
-            said = {"dataset_id": dataset_id, "metric": metric, "direction": direction}
-            usually = {"status": "complete", "fidelity": 1.0}
-            rows.setdefault(name, []).extend(usually | said | row for row in frame.to_dict("records"))
-        for name, table in rows.items():
-            kb.add_run_table(name, pd.DataFrame(table))
-        return kb
-
-
-def usual(*, seed: int = 0) -> Base:
-    """Eight binary datasets of six runs each."""
-    base = Base(seed=seed)
-    for name in "abcdefgh":
-        base.add(name)
-    return base
-
-
-@contextlib.contextmanager
-def _written(base: Base) -> Iterator[KnowledgeBase]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield base.write(Path(folder))
+__all__ = ["CHECKS", "PRUNER_CHECKS", "SPACE", "TARGET", "Base", "Make", "agreed", "space", "usual"]
 
 
 def _ask(
@@ -152,7 +56,7 @@ def _ask(
 
 
 def _ask_base(make: Make, base: Base, **options: object) -> list[Suggestion]:
-    with _written(base) as kb:
+    with written(base) as kb:
         return _ask(make, kb, **options)  # type: ignore[arg-type]
 
 
@@ -179,7 +83,7 @@ def _configs(suggestions: list[Suggestion]) -> list[Config]:
 
 def check_suggestions_are_few_distinct_and_valid(make: Make) -> None:
     """At most ``n``, each in the space, no two the same, for any ``n``; and some where there are runs."""
-    with _written(usual()) as kb:
+    with written(usual()) as kb:
         for n in (0, 1, 3, 10, 1000):
             assert len(_ask(make, kb, n=n)) >= min(n, 1), f"{n} suggestions were asked for, none came."
 
@@ -207,7 +111,7 @@ def check_the_targets_own_runs_never_matter(make: Make) -> None:
     planted = usual().add("target", values=dict(TARGET.values), configs=[perfect])
     planted.runs[-1][2]["value"] = 1.0
     alone = _ask_base(make, usual())
-    with _written(planted) as kb:
+    with written(planted) as kb:
         hidden = _ask(make, kb.without("checks/target"))
     assert perfect not in _configs(hidden), "The hidden run of the target itself was suggested."
     assert hidden == alone, "The hidden runs of the target itself changed the suggestions."
@@ -230,19 +134,10 @@ def check_the_base_is_unchanged(make: Make) -> None:
     """Datasets, meta-features, runs and files are the same afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         kb = usual().write(Path(folder))
-        before = _contents(kb), _files(Path(folder))
+        before = contents(kb, Path(folder))
         _ask(make, kb)
-        after = _contents(kb), _files(Path(folder))
+        after = contents(kb, Path(folder))
     assert before == after, "The warm starter changed the base."
-
-
-def _contents(kb: KnowledgeBase) -> list[str]:
-    frames = kb.datasets(), kb.meta_features(), kb.runs("warmstart-checks")
-    return [frame.to_csv() for frame in frames]
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def check_maximizing_equals_minimizing_the_negative(make: Make) -> None:
@@ -287,7 +182,7 @@ def check_unknown_meta_features_are_no_obstacle(make: Make) -> None:
             partial.datasets[i] = (record, replace(meta_features, values={"NumberOfInstances": math.nan}))
     unknown = MetaFeatures("target", dict.fromkeys(TARGET.values, math.nan))
     for base in (usual(), partial):
-        with _written(base) as kb:
+        with written(base) as kb:
             for target in (TARGET, unknown, MetaFeatures("target", {})):
                 suggestions = _ask(make, kb, target=target)
                 assert suggestions, f"There were no suggestions for a target of {dict(target.values)}."
@@ -347,7 +242,7 @@ def check_classification_and_regression_never_mix(make: Make) -> None:
         "multiclass": {"checks/two", "checks/many"},
         "regression": {"checks/number"},
     }
-    with _written(base) as kb:
+    with written(base) as kb:
         for task, allowed in expected.items():
             advisers = {suggestion.origin.dataset_id for suggestion in _ask(make, kb, task=task, n=20)}
             assert advisers, f"A {task} task got no advice."
@@ -369,7 +264,7 @@ def check_failed_and_partial_runs_do_not_advise(make: Make) -> None:
 
 def check_the_same_seed_gives_the_same_suggestions(make: Make) -> None:
     """Twice the same call gives the same list, and global random state is neither used nor touched."""
-    with _written(usual()) as kb:
+    with written(usual()) as kb:
         random.seed(1)
         np.random.seed(1)
         first = _ask(make, kb, seed=3)
@@ -379,6 +274,94 @@ def check_the_same_seed_gives_the_same_suggestions(make: Make) -> None:
         untouched = random.random(), float(np.random.random())
         assert after == untouched, "Global random state was touched."
         assert _ask(make, kb, seed=3) == first, "The same seed gave other suggestions."
+
+
+def check_any_seed_will_do(make: Make) -> None:
+    """Whatever is drawn, all promises hold, and as many suggestions come."""
+    with written(agreed()) as kb:
+        counts = {len(_ask(make, kb, n=8, seed=seed)) for seed in (0, 1, 7, 2**32 + 1)}
+    assert len(counts) == 1, f"The seed decided how many suggestions came: {sorted(counts)}."
+    assert counts != {0}, "Nothing was suggested, though 12 datasets have 18 runs each."
+
+
+def check_fewer_are_the_beginning_of_more(make: Make) -> None:
+    """Who asks for three gets the first three of ten."""
+    for base in (usual(), agreed()):
+        with written(base) as kb:
+            many = _ask(make, kb, n=10)
+            for n in (1, 3, 5):
+                few = _ask(make, kb, n=n)
+                assert few == many[:n], f"The first {n} of 10 suggestions are others than those of {n}."
+
+
+def check_what_does_well_everywhere_comes_first(make: Make) -> None:
+    """Where all datasets agree on a region, the first five suggestions lie in it."""
+    for number, config in enumerate(_configs(_ask_base(make, agreed(), n=5)), start=1):
+        scale = config["scale"]
+        assert isinstance(scale, float)
+        inside = config["model"] == "lines" and 0.2 <= scale <= 0.4
+        assert inside, f"Lines of scale 0.2 to 0.4 do well on all 12 datasets, but suggestion {number} is {config}."
+
+
+def _evidence(base: Base) -> Evidence:
+    with written(base) as kb:
+        return gather(kb, space(), TARGET, metric=resolve(None, "binary"), task="binary")
+
+
+def check_pruning_gives_a_part_of_the_whole(prune: SpacePruner) -> None:
+    """The part has the whole's name, and whatever is drawn from it is one of the whole; so is its default."""
+    whole, rng = space(), np.random.default_rng(0)
+    for base in (Base(), usual(), agreed()):
+        part = prune(_evidence(base), whole).space
+        assert part.name == whole.name, f"Runs are filed under {whole.name!r}, but the part is called {part.name!r}."
+        for config in (part.default(), *(part.sample(rng) for _ in range(50))):
+            found = whole.problems(config)
+            assert not found, f"The part holds what the whole does not: {config}: {'; '.join(found)}."
+
+
+def check_pruning_finds_where_all_did_well(prune: SpacePruner) -> None:
+    """What all datasets agree on is kept, what all tried in vain is cut, and its branch with it."""
+    part = prune(_evidence(agreed()), space()).space
+    assert part["model"].choices == ("lines",), f"Trees did badly everywhere, but {part['model'].choices} are left."
+    assert "depth" not in part, "Trees were cut, but their depth is left."
+    low, high = part["scale"].bounds
+    assert 0.2 <= low <= high <= 0.4, f"Scales of 0.2 to 0.4 do well, but {low:.2f} to {high:.2f} is left."
+    assert high - low > 0.1, f"Scales of 0.2 to 0.4 do well, but only {low:.2f} to {high:.2f} is left."
+
+
+def check_pruning_keeps_what_nobody_tried(prune: SpacePruner) -> None:
+    """Nothing speaks against a choice that was never tried: it stays, and its branch stays whole."""
+    part = prune(_evidence(agreed(others=["lines"])), space()).space
+    assert part["model"].choices == ("trees", "lines"), f"Nobody tried trees, but {part['model'].choices} are left."
+    assert part["depth"] == space()["depth"], f"Nobody tried any depth, but {part['depth'].range_text} is left."
+
+
+def check_pruning_needs_several_datasets(prune: SpacePruner) -> None:
+    """Where nothing is known, or two datasets speak only, nothing is cut."""
+    for base in (Base(), agreed(2)):
+        pruned = prune(_evidence(base), space())
+        assert pruned.space == space(), f"{len(base.datasets)} datasets were enough to cut {list(pruned.reasons)}."
+        assert not pruned.cuts, "The space is whole, but cuts are told."
+        assert pruned.summary, "Why nothing was cut is not told."
+
+
+def check_pruning_says_what_it_cut(prune: SpacePruner) -> None:
+    """Each hyperparameter that was narrowed or is gone has its reason, and no other has one."""
+    whole, pruned = space(), prune(_evidence(agreed()), space())
+    ranges = {one.name: one.range_text for one in pruned.space.hyperparameters}
+    changed = {one.name for one in whole.hyperparameters if ranges.get(one.name) != one.range_text}
+    assert changed == set(pruned.reasons), f"{sorted(changed)} were cut, but {sorted(pruned.reasons)} have reasons."
+    assert all(pruned.reasons.values()), "A reason is empty."
+    assert pruned.summary, "The summary is empty."
+
+
+def check_pruning_leaves_the_evidence_alone(prune: SpacePruner) -> None:
+    """The evidence is the same afterwards, and gives the same part again."""
+    evidence = _evidence(agreed())
+    before = evidence.runs.to_csv(), repr(evidence.configs)
+    first = prune(evidence, space())
+    assert (evidence.runs.to_csv(), repr(evidence.configs)) == before, "The evidence was changed."
+    assert prune(evidence, space()) == first, "The same evidence gave another part."
 
 
 CHECKS: tuple[Callable[[Make], None], ...] = (
@@ -398,4 +381,16 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     check_classification_and_regression_never_mix,
     check_failed_and_partial_runs_do_not_advise,
     check_the_same_seed_gives_the_same_suggestions,
+    check_any_seed_will_do,
+    check_fewer_are_the_beginning_of_more,
+    check_what_does_well_everywhere_comes_first,
+)
+
+PRUNER_CHECKS: tuple[Callable[[SpacePruner], None], ...] = (
+    check_pruning_gives_a_part_of_the_whole,
+    check_pruning_finds_where_all_did_well,
+    check_pruning_keeps_what_nobody_tried,
+    check_pruning_needs_several_datasets,
+    check_pruning_says_what_it_cut,
+    check_pruning_leaves_the_evidence_alone,
 )

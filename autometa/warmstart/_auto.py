@@ -38,8 +38,8 @@ class Auto(WarmStarter):
     ) -> list[Suggestion]:
         """See `WarmStarter.suggest`."""
         evidence = gather(kb, space, target, metric=metric, task=task)
-        robust = iter(portfolio(evidence, n, by_similarity=True))
         comparable = not all(math.isnan(adviser.distance) for adviser in evidence.advisers)
+        robust = iter(portfolio(evidence, n, by_similarity=comparable))
         near = iter(nearest(evidence, n) if comparable else [])
         return take_turns([robust, robust, near], n, key=lambda suggestion: space.key(suggestion.config))
 

@@ -25,7 +25,8 @@ class WarmStarter(ABC):
     - binary and multiclass tasks may advise each other; regression and classification never do;
     - an empty base, or one that knows nothing of this space, gives an empty list: a cold start, no error;
     - the same arguments give the same list, in whatever order the base holds its rows, and the base is
-      left unchanged.
+      left unchanged;
+    - fewer suggestions are the beginning of more.
 
     The target's own runs must play no part. The caller sees to that with ``kb.without``, because only the
     caller knows under which ids the target's dataset may lie in the base.
@@ -52,5 +53,5 @@ class WarmStarter(ABC):
             n: How many suggestions are wanted at most; 0 gives an empty list.
             metric: What the search will optimize.
             task: The target's task type; None where the problem is no table, and all datasets may advise.
-            seed: The only source of randomness, for strategies that draw. Those shipped draw nothing.
+            seed: The only source of randomness, for strategies that draw; 0 or more.
         """

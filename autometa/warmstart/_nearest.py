@@ -5,9 +5,10 @@ import math
 from autometa.evidence import Evidence, gather, judged_by
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
-from autometa.records import MetaFeatures, Origin, Suggestion, TaskType
+from autometa.records import MetaFeatures, Suggestion, TaskType
 from autometa.spaces import SearchSpace
 from autometa.warmstart._base import WarmStarter
+from autometa.warmstart._origins import nth, origin
 
 
 class NearestDatasets(WarmStarter):
@@ -44,30 +45,23 @@ def nearest(evidence: Evidence, n: int) -> list[Suggestion]:
     runs = runs.sort_values(["turn", "adviser"]).drop_duplicates("config").head(max(n, 0))
     rows = zip(runs["adviser"], runs["config"], runs["turn"], runs["projected"], strict=True)
     return [
-        Suggestion(dict(evidence.configs[config]), _origin(evidence, rank, adviser, turn, projected))
+        Suggestion(
+            dict(evidence.configs[config]),
+            origin(
+                evidence.advisers[adviser],
+                strategy="nearest_datasets",
+                rank=rank,
+                reason=_reason(evidence, adviser, turn),
+                projected=bool(projected),
+            ),
+        )
         for rank, (adviser, config, turn, projected) in enumerate(rows, start=1)
     ]
 
 
-def _origin(evidence: Evidence, rank: int, adviser: int, turn: int, projected: bool) -> Origin:
+def _reason(evidence: Evidence, adviser: int, turn: int) -> str:
     source = evidence.advisers[adviser]
+    best = "Best" if turn == 0 else f"{nth(turn + 1)}best"
     known = not math.isnan(source.distance)
-    best = "Best" if turn == 0 else f"{_nth(turn + 1)}best"
-    near = f"the {_nth(adviser + 1)}nearest of" if known else "whose distance is not known, one of"
-    return Origin(
-        strategy="nearest_datasets",
-        rank=rank,
-        dataset_id=source.dataset_id,
-        dataset_name=source.name,
-        distance=source.distance if known else None,
-        reason=f"{best} {judged_by(evidence, source)} on {source.name!r}, {near} {len(evidence.advisers)} datasets.",
-        projected=bool(projected),
-    )
-
-
-def _nth(position: int) -> str:
-    """Ordinal prefix: empty for the first, then "2nd ", "3rd ", "11th "."""
-    if position == 1:
-        return ""
-    suffix = "th" if 10 <= position % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(position % 10, "th")
-    return f"{position}{suffix} "
+    near = f"the {nth(adviser + 1)}nearest of" if known else "whose distance is not known, one of"
+    return f"{best} {judged_by(evidence, source)} on {source.name!r}, {near} {len(evidence.advisers)} datasets."

@@ -1,7 +1,7 @@
 """A few configurations of which one is good, whatever the dataset."""
 
 import itertools
-import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +9,10 @@ import numpy.typing as npt
 from autometa.evidence import Adviser, Evidence, gather, judged_by
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
-from autometa.records import MetaFeatures, Origin, Suggestion, TaskType
+from autometa.records import MetaFeatures, Suggestion, TaskType
 from autometa.spaces import SearchSpace
 from autometa.warmstart._base import WarmStarter
+from autometa.warmstart._origins import origin
 from autometa.warmstart._regret import estimate_regret
 
 Floats = npt.NDArray[np.float64]
@@ -37,7 +38,7 @@ class Portfolio(WarmStarter):
     """
 
     def __init__(self, *, by_similarity: bool = False) -> None:
-        """``by_similarity`` lets datasets near the target count for more."""
+        """``by_similarity`` lets datasets near the target count for more; registered as ``similar_portfolio``."""
         self.by_similarity = by_similarity
 
     def suggest(
@@ -60,18 +61,12 @@ def portfolio(evidence: Evidence, n: int, *, by_similarity: bool = False) -> lis
     """The first ``n`` configurations of the greedy portfolio."""
     if not evidence.configs or n <= 0:
         return []
-    candidates = _candidates(evidence)
-    weights = _similarity(evidence.advisers) if by_similarity else np.ones(len(evidence.advisers))
+    candidates = find_candidates(evidence)
+    weights = similarity(evidence.advisers) if by_similarity else np.ones(len(evidence.advisers))
     picks, regrets = choose(estimate_regret(evidence, candidates), weights / weights.sum(), n)
-    chosen = candidates[picks].tolist()
-    homes = evidence.runs.sort_values(["config", "regret", "adviser"]).drop_duplicates("config")
-    homes = homes.set_index("config").loc[chosen]
+    strategy = "similar_portfolio" if by_similarity else "portfolio"
     gains = [_gain(evidence, weights, *pair) for pair in itertools.pairwise([1.0, *regrets])]
-    rows = zip(chosen, homes["adviser"], homes["projected"], gains, strict=True)
-    return [
-        Suggestion(dict(evidence.configs[config]), _origin(evidence, rank, adviser, gain, bool(projected)))
-        for rank, (config, adviser, projected, gain) in enumerate(rows, start=1)
-    ]
+    return explained(evidence, candidates[picks], gains, strategy=strategy)
 
 
 def choose(estimates: Floats, weights: Floats, n: int) -> tuple[list[int], list[float]]:
@@ -104,14 +99,14 @@ def choose(estimates: Floats, weights: Floats, n: int) -> tuple[list[int], list[
     return picks, regrets
 
 
-def _candidates(evidence: Evidence) -> npt.NDArray[np.int64]:
+def find_candidates(evidence: Evidence) -> npt.NDArray[np.int64]:
     """The configurations worth considering: those of the lowest regret, in the order of the evidence."""
     lowest = evidence.runs.groupby("config")["regret"].agg(["min", "mean"]).reset_index()
     lowest = lowest.sort_values(["min", "mean", "config"]).head(MAX_CANDIDATES)
     return np.sort(lowest["config"].to_numpy(dtype=np.int64))
 
 
-def _similarity(advisers: tuple[Adviser, ...]) -> Floats:
+def similarity(advisers: tuple[Adviser, ...]) -> Floats:
     """Weight of each dataset; one that cannot be compared counts like the median of the others."""
     distances = np.array([adviser.distance for adviser in advisers])
     unknown = np.isnan(distances)
@@ -131,15 +126,24 @@ def _gain(evidence: Evidence, weights: Floats, before: float, after: float) -> s
     return f"Best on average of what is left; the {over} stays at {after:.2f}"
 
 
-def _origin(evidence: Evidence, rank: int, adviser: int, gain: str, projected: bool) -> Origin:
-    """``adviser`` is where the configuration did best, of several the nearest."""
-    source = evidence.advisers[adviser]
-    return Origin(
-        strategy="portfolio",
-        rank=rank,
-        dataset_id=source.dataset_id,
-        dataset_name=source.name,
-        distance=None if math.isnan(source.distance) else source.distance,
-        reason=f"{gain}; it did best on {source.name!r}, by {judged_by(evidence, source)}.",
-        projected=projected,
-    )
+def explained(
+    evidence: Evidence, chosen: npt.NDArray[np.int64], merits: Sequence[str], *, strategy: str
+) -> list[Suggestion]:
+    """Suggestions of the chosen configurations, each with its merit and the dataset where it did best.
+
+    Args:
+        evidence: The runs.
+        chosen: Positions in ``evidence.configs``, best first.
+        merits: Why each was chosen, in words that another half of the sentence follows.
+        strategy: Registry name of the warm starter.
+    """
+    homes = evidence.runs.sort_values(["config", "regret", "adviser"]).drop_duplicates("config")
+    homes = homes.set_index("config").loc[chosen]
+    rows = zip(chosen.tolist(), homes["adviser"], homes["projected"], merits, strict=True)
+    suggestions = []
+    for rank, (config, adviser, projected, merit) in enumerate(rows, start=1):
+        source = evidence.advisers[adviser]
+        reason = f"{merit}; it did best on {source.name!r}, by {judged_by(evidence, source)}."
+        told = origin(source, strategy=strategy, rank=rank, reason=reason, projected=bool(projected))
+        suggestions.append(Suggestion(dict(evidence.configs[config]), told))
+    return suggestions

@@ -33,7 +33,7 @@ def estimate_regret(evidence: Evidence, candidates: npt.NDArray[np.int64]) -> Fl
         evidence: The runs.
         candidates: Positions in ``evidence.configs``.
     """
-    regret, count = _measured(evidence)
+    regret, count = measured(evidence)
     estimates = regret[candidates]
     unknown = count[candidates] == 0
     if not unknown.any():
@@ -69,6 +69,15 @@ def squared_distances(left: Floats, right: Floats) -> Floats:
     return np.maximum(0.0, _features(left) @ _features(right, swapped=True).T)
 
 
+def mean_squared_distances(left: Floats, right: Floats, weights: Floats) -> Floats:
+    """Weighted mean of each row's `squared_distances` to all rows of ``right``; shape (len(left),).
+
+    ``weights`` has shape (len(right),) and sums to 1. Rounded to 12 digits, so that the order of rows cannot decide.
+    """
+    mean: Floats = np.maximum(0.0, _features(left) @ (_features(right, swapped=True).T @ weights)).round(12)
+    return mean
+
+
 def _features(encoded: Floats, *, swapped: bool = False) -> Floats:
     """Rows whose products are the distances: (x-y)^2 where both are active, plus 1 where only one is."""
     active = (~np.isnan(encoded)).astype(np.float64)
@@ -79,7 +88,7 @@ def _features(encoded: Floats, *, swapped: bool = False) -> Floats:
     return np.hstack([squares, active, -2.0 * values, active, 1.0 - active])
 
 
-def _measured(evidence: Evidence) -> tuple[Floats, Floats]:
+def measured(evidence: Evidence) -> tuple[Floats, Floats]:
     """Regret (0 where unknown) and number of measurements (0 or 1); shape (n_configs, n_advisers) each."""
     shape = len(evidence.configs), len(evidence.advisers)
     regret, count = np.zeros(shape), np.zeros(shape)

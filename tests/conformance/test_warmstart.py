@@ -1,4 +1,4 @@
-"""Every warm starter against every check, and every check against a warm starter that deserves to fail it."""
+"""Every warm starter and space pruner against every check, and every check against one that deserves to fail it."""
 
 import random
 from collections.abc import Callable
@@ -9,23 +9,44 @@ import pandas as pd
 import pytest
 
 import autometa.testing.warmstart as suite
+from autometa.evidence import Evidence
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
 from autometa.records import Config, MetaFeatures, Origin, Suggestion, TaskType
 from autometa.spaces import SearchSpace
-from autometa.testing.warmstart import CHECKS, Make
-from autometa.warmstart import WARM_STARTERS, Auto, WarmStarter
+from autometa.testing.warmstart import CHECKS, PRUNER_CHECKS, Make
+from autometa.warmstart import (
+    SPACE_PRUNERS,
+    WARM_STARTERS,
+    Auto,
+    Pruned,
+    SpacePruner,
+    WarmStarter,
+    bounding_box,
+    quantile_box,
+)
 
 Check = Callable[[Make], None]
+PrunerCheck = Callable[[SpacePruner], None]
 
 MATRIX = [
     pytest.param(name, check, id=f"{name}-{check.__name__}") for name in WARM_STARTERS.names() for check in CHECKS
+]
+PRUNER_MATRIX = [
+    pytest.param(name, check, id=f"{name}-{check.__name__}")
+    for name in SPACE_PRUNERS.names()
+    for check in PRUNER_CHECKS
 ]
 
 
 @pytest.mark.parametrize(("name", "check"), MATRIX)
 def test_warm_starter(name: str, check: Check) -> None:
     check(lambda: WARM_STARTERS.create(name))
+
+
+@pytest.mark.parametrize(("name", "check"), PRUNER_MATRIX)
+def test_space_pruner(name: str, check: PrunerCheck) -> None:
+    check(SPACE_PRUNERS.create(name))
 
 
 class Liar(WarmStarter):
@@ -216,6 +237,80 @@ class RollsDice(Liar):
         return sorted(suggestions, key=lambda _: random.random())
 
 
+class LikesEvenSeeds(Liar):
+    def suggest(
+        self,
+        target: MetaFeatures,
+        kb: KnowledgeBase,
+        space: SearchSpace,
+        n: int,
+        *,
+        metric: Metric,
+        task: TaskType | None,
+        seed: int,
+    ) -> list[Suggestion]:
+        return super().suggest(target, kb, space, n - seed % 2, metric=metric, task=task, seed=seed)
+
+
+class SpreadsOut(Liar):
+    """What comes first depends on how many are asked for."""
+
+    def spoil(self, suggestions: list[Suggestion]) -> list[Suggestion]:
+        return suggestions[::-1]
+
+
+class DrawsFromEverywhere(Liar):
+    """One piece of advice, then draws from the whole space."""
+
+    def suggest(
+        self,
+        target: MetaFeatures,
+        kb: KnowledgeBase,
+        space: SearchSpace,
+        n: int,
+        *,
+        metric: Metric,
+        task: TaskType | None,
+        seed: int,
+    ) -> list[Suggestion]:
+        honest = super().suggest(target, kb, space, n, metric=metric, task=task, seed=seed)
+        rng = np.random.default_rng(seed)
+        return [*honest[:1], *(replace(one, config=space.sample(rng)) for one in honest[1:])]
+
+
+def widens(evidence: Evidence, space: SearchSpace) -> Pruned:
+    """Takes what the first datasets tried for the space that was to be narrowed."""
+    wider = replace(space["scale"], high=2.0)
+    others = tuple(wider if one.name == "scale" else one for one in space.hyperparameters)
+    return replace(bounding_box(evidence, space), space=replace(space, hyperparameters=others))
+
+
+def cuts_nothing(evidence: Evidence, space: SearchSpace) -> Pruned:
+    return Pruned(space, (), len(evidence.advisers), "Nothing was cut.")
+
+
+def cuts_the_unknown(evidence: Evidence, space: SearchSpace) -> Pruned:
+    """Takes a choice that nobody tried for a bad one."""
+    seen = {config["model"] for config in evidence.configs}
+    kept = [choice for choice in space["model"].choices if choice in seen]
+    return replace(bounding_box(evidence, space), space=space.restrict({"model": kept}) if kept else space)
+
+
+def believes_anyone(evidence: Evidence, space: SearchSpace) -> Pruned:
+    return bounding_box(evidence, space, min_datasets=1)
+
+
+def says_half(evidence: Evidence, space: SearchSpace) -> Pruned:
+    pruned = bounding_box(evidence, space)
+    return replace(pruned, cuts=pruned.cuts[::2])
+
+
+def uses_up_the_evidence(evidence: Evidence, space: SearchSpace) -> Pruned:
+    pruned = quantile_box(evidence, space)
+    evidence.runs["regret"] = 0.0
+    return pruned
+
+
 LIARS: list[tuple[type[Liar], Check]] = [
     (SaysEverythingTwice, suite.check_suggestions_are_few_distinct_and_valid),
     (SaysTooMuch, suite.check_suggestions_are_few_distinct_and_valid),
@@ -236,6 +331,18 @@ LIARS: list[tuple[type[Liar], Check]] = [
     (TakesTheLargest, suite.check_classification_and_regression_never_mix),
     (TakesTheLargest, suite.check_failed_and_partial_runs_do_not_advise),
     (RollsDice, suite.check_the_same_seed_gives_the_same_suggestions),
+    (LikesEvenSeeds, suite.check_any_seed_will_do),
+    (SpreadsOut, suite.check_fewer_are_the_beginning_of_more),
+    (DrawsFromEverywhere, suite.check_what_does_well_everywhere_comes_first),
+]
+
+LYING_PRUNERS: list[tuple[SpacePruner, PrunerCheck]] = [
+    (widens, suite.check_pruning_gives_a_part_of_the_whole),
+    (cuts_nothing, suite.check_pruning_finds_where_all_did_well),
+    (cuts_the_unknown, suite.check_pruning_keeps_what_nobody_tried),
+    (believes_anyone, suite.check_pruning_needs_several_datasets),
+    (says_half, suite.check_pruning_says_what_it_cut),
+    (uses_up_the_evidence, suite.check_pruning_leaves_the_evidence_alone),
 ]
 
 
@@ -248,12 +355,22 @@ def test_the_check_rejects(liar: type[Liar], check: Check) -> None:
     assert str(caught.value)
 
 
+@pytest.mark.parametrize(("liar", "check"), [pytest.param(*pair, id=pair[0].__name__) for pair in LYING_PRUNERS])
+def test_the_pruner_check_rejects(liar: SpacePruner, check: PrunerCheck) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check(liar)
+    assert str(caught.value)
+
+
 def test_every_check_has_a_liar_and_is_in_the_suite() -> None:
     written = {value for name, value in vars(suite).items() if name.startswith("check_")}
-    assert written == set(CHECKS) == {check for _, check in LIARS}
+    assert written == {*CHECKS, *PRUNER_CHECKS}
+    assert set(CHECKS) == {check for _, check in LIARS}
+    assert set(PRUNER_CHECKS) == {check for _, check in LYING_PRUNERS}
 
 
 def test_every_concrete_warm_starter_is_registered() -> None:
     ours = {one for one in WarmStarter.__subclasses__() if one.__module__.startswith("autometa.")}
     assert ours == {type(WARM_STARTERS.create(name)) for name in WARM_STARTERS.names()}
     assert len(MATRIX) == len(WARM_STARTERS) * len(CHECKS) > 0
+    assert len(PRUNER_MATRIX) == len(SPACE_PRUNERS) * len(PRUNER_CHECKS) > 0

@@ -39,7 +39,7 @@ def cost(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cost], None]:
 
 
 def _of(name: str, seconds: Cost) -> Callable[[Candidate, int, int, int], float]:
-    def fit_seconds(self: Candidate, n_rows: int, n_columns: int, n_classes: int = 0) -> float:
+    def fit_seconds(self: Candidate, n_rows: int, n_columns: int, n_classes: int = 0, **given: object) -> float:
         return seconds(name, n_rows)
 
     return fit_seconds

@@ -17,6 +17,7 @@ from autometa.knowledge import KnowledgeBase
 from autometa.records import DatasetRecord, MetaFeatures
 from autometa.search._listener import Listener, Progress
 from autometa.search._splits import Splits
+from autometa.spaces import load_space
 
 FAST = ("logistic_regression", "k_nearest_neighbors", "extra_trees")
 
@@ -62,7 +63,7 @@ def test_the_leaderboard_is_sorted_and_says_where_each_trial_came_from(
     assert done["rank"].tolist() == list(range(1, len(done) + 1))
     warm = board.sort_values("trial").head(5)
     assert warm["dataset"].notna().all()
-    assert set(warm["strategy"]) <= {"nearest_datasets", "portfolio"}
+    assert set(warm["strategy"]) <= {"nearest_datasets", "similar_portfolio"}
     assert pd.read_csv(result.folder / "leaderboard.csv")["trial"].tolist() == board["trial"].tolist()
     assert all(json.loads(config)["candidate"] in FAST for config in board["config"])
 
@@ -204,7 +205,48 @@ def test_a_cold_start_says_so(small_table: pd.DataFrame, tmp_path: Path) -> None
     assert any(note.startswith("cold start") for note in result.notes)
     assert [t.origin.strategy for t in result.trials[:3]] == ["baseline", "default", "default"]
     none = tuned(small_table, tmp_path / "b", warm_start="none", trials=4, learn=False)
-    assert [t.config for t in none.trials] == [t.config for t in result.trials]
+    assert [t.config for t in none.trials[:3]] == [t.config for t in result.trials[:3]]
+
+
+def linear_base(folder: Path) -> KnowledgeBase:
+    """Three datasets that know one thing: what a weak penalty is worth."""
+    kb, rng = KnowledgeBase(folder), np.random.default_rng(0)
+    space = load_space("tabular", task="binary")
+    for number in range(3):
+        drawn = [space.project({**space.sample(rng), "candidate": "logistic_regression"}) for _ in range(12)]
+        frame = pd.DataFrame(drawn).assign(value=[0.5 + 0.05 * number + 0.1 * (i % 4) for i in range(12)])
+        record = DatasetRecord(f"d{number}", f"d{number}", "binary", "test")
+        kb.add_dataset(record, MetaFeatures(record.dataset_id, {"NumberOfInstances": 100.0 * number}))
+        kb.add_runs(record.dataset_id, "tabular", frame, metric="roc_auc", direction="maximize", source="test")
+    return kb
+
+
+def test_the_sampler_carries_on_what_the_base_says_and_a_resumed_search_ends_like_one_that_never_stopped(
+    small_table: pd.DataFrame, tmp_path: Path
+) -> None:
+    options = {"kb": linear_base(tmp_path / "kb"), "candidates": ("logistic_regression",), "learn": False}
+    whole = tuned(small_table, tmp_path / "a", trials=15, **options)
+    reasons = [t.origin.reason for t in whole.trials if t.origin.strategy == "sampler"]
+    assert len(reasons) >= 2
+    assert all(reason.startswith("TransferSampler; what other datasets say counts ") for reason in reasons)
+    tuned(small_table, tmp_path / "b", trials=12, **options)
+    resumed = autometa.tune(resume=tmp_path / "b", trials=15, mlflow=False, kb=options["kb"])  # type: ignore[arg-type]
+    assert [t.config for t in resumed.trials] == [t.config for t in whole.trials]
+
+
+def test_excluded_datasets_advise_nothing(small_table: pd.DataFrame, tmp_path: Path) -> None:
+    kb = linear_base(tmp_path / "kb")
+    options = {"candidates": ("logistic_regression",), "trials": 4, "learn": False}
+    result = tuned(small_table, tmp_path / "a", kb=kb, exclude_datasets=("d0", "d1"), **options)
+    assert {t.origin.dataset_id for t in result.trials if t.origin.dataset_id} == {"d2"}
+    with pytest.raises(InputError, match="no dataset 'd9'"):
+        tuned(small_table, tmp_path / "b", kb=kb, exclude_datasets=("d9",), **options)
+
+
+def test_any_sampler_can_search(small_table: pd.DataFrame, tmp_path: Path) -> None:
+    kb = linear_base(tmp_path / "kb")
+    result = tuned(small_table, tmp_path / "a", kb=kb, sampler="random", warm_start="none", trials=5, learn=False)
+    assert [t.origin.reason for t in result.trials if t.origin.strategy == "sampler"] == ["", ""]
 
 
 def test_resume_continues_the_same_study(small_table: pd.DataFrame, tmp_path: Path) -> None:
@@ -231,6 +273,7 @@ def test_an_output_folder_is_never_overwritten(finished: tuple[TuneResult, pd.Da
         ({"candidates": ["random_forrest"]}, "Did you mean 'random_forest'"),
         ({"candidates": ["ridge"]}, "'ridge' cannot be used here"),
         ({"warm_start": "magic"}, "Unknown warm starter 'magic'"),
+        ({"sampler": "transfr"}, "Unknown sampler 'transfr'. Did you mean 'transfer'"),
         ({"trials": 0}, "trials must be at least 1, got 0"),
         ({"jobs": 0}, "jobs must be at least 1, got 0"),
         ({"cv": 1}, "cv must be at least 2 folds, got 1"),
@@ -364,7 +407,7 @@ def test_a_table_too_large_for_the_time_is_judged_on_fewer_splits_and_rows_and_t
 
     monkeypatch.setattr(_plan, "MIN_ROWS", 100)
     monkeypatch.setattr(_plan, "ENOUGH_ROWS", 100)
-    monkeypatch.setattr(LogisticRegression, "fit_seconds", lambda self, rows, columns, classes: rows / 50)
+    monkeypatch.setattr(LogisticRegression, "fit_seconds", lambda self, rows, *rest, **given: rows / 50)
     rng = np.random.default_rng(0)
     large = pd.DataFrame({"x": rng.normal(size=1000), "class": rng.choice(["a", "b"], 1000)})
     options = {"candidates": ["logistic_regression"], "time_limit": 60.0, "learn": False}

@@ -45,7 +45,11 @@ def ask(starter: WarmStarter, folder: Path, target: MetaFeatures, n: int = 6) ->
 
 def test_every_third_place_is_for_the_nearest_datasets(tmp_path: Path) -> None:
     suggestions = ask(Auto(), tmp_path / "auto", TARGET)
-    assert [one.origin.strategy for one in suggestions] == ["portfolio", "portfolio", "nearest_datasets"] * 2
+    assert [one.origin.strategy for one in suggestions] == [
+        "similar_portfolio",
+        "similar_portfolio",
+        "nearest_datasets",
+    ] * 2
     assert suggestions[:2] == ask(Portfolio(by_similarity=True), tmp_path / "portfolio", TARGET, 2)
     assert suggestions[2] in ask(NearestDatasets(), tmp_path / "nearest", TARGET)
 

@@ -7,7 +7,7 @@ from autometa.metrics import resolve
 from autometa.records import Config, Suggestion
 from autometa.testing.warmstart import TARGET, Base, space
 from autometa.warmstart import WARM_STARTERS
-from autometa.warmstart._nearest import _nth
+from autometa.warmstart._origins import nth
 
 
 def lines(scale: float) -> Config:
@@ -72,4 +72,4 @@ def test_equal_values_are_ordered_by_configuration(tmp_path: Path) -> None:
 
 def test_ordinals() -> None:
     said = {1: "", 2: "2nd ", 3: "3rd ", 4: "4th ", 11: "11th ", 12: "12th ", 21: "21st ", 112: "112th ", 123: "123rd "}
-    assert {position: _nth(position) for position in said} == said
+    assert {position: nth(position) for position in said} == said
