@@ -18,7 +18,7 @@ from autometa.datasets import Dataset, read_dataset
 from autometa.errors import AutometaError, OptionError, ResumeError
 from autometa.ingest import Packages
 from autometa.knowledge import KnowledgeBase, Source
-from autometa.measure._configurations import STAGES, independent, space_of, transferred
+from autometa.measure._configurations import STAGES, champions, independent, searched, space_of, transferred
 from autometa.measure._journal import Journal, Measured
 from autometa.measure._plan import Entry, Plan
 from autometa.records import Config, DatasetRecord, TaskType, TrialStatus
@@ -119,9 +119,8 @@ def build(
             tables = list(_prepare(plan, entries, kb, Packages(plan.packages, packages), work, on_note))
             tasks, stored = {table.entry.id: table.task for table in tables}, 0
             for stage in STAGES:
-                if not interruption.asked:
-                    pending = _pending(plan, stage, tables, journal)
-                    _measure(pending, pool, journal, plan, jobs, interruption, on_progress)
+                while not interruption.asked and (pending := _pending(plan, stage, tables, journal)):
+                    _measure(pending, pool, journal, plan, jobs, interruption, on_progress)  # a search has rounds
                 _store(plan, journal.measured[stored:], tasks, kb)
                 stored = len(journal.measured)
     finally:
@@ -177,20 +176,25 @@ def _sample(dataset: Dataset, keep: int, seed: int) -> Rows:
 
 def _pending(plan: Plan, stage: str, tables: list[_Table], journal: Journal) -> list[_Work]:
     """What a stage has left to do, a little of each table in turn."""
-    measured: dict[str, list[Measured]] = {table.entry.id: [] for table in tables}
+    earlier: dict[str, list[Measured]] = {table.entry.id: [] for table in tables}
+    done: dict[str, list[Measured]] = {table.entry.id: [] for table in tables}
     for one in journal.measured:
-        measured.setdefault(one.dataset_id, []).append(one)
+        where = done if one.stage == stage else earlier if STAGES.index(one.stage) < STAGES.index(stage) else {}
+        where.setdefault(one.dataset_id, []).append(one)
     tasks = {table.entry.id: table.task for table in tables}
     queues = []
     for table in tables:
         space, name = space_of(plan, table.task), table.entry.id
+        known = {space.key(one.config) for one in done[name]}
         if stage == "transferred":
-            done = [one for one in measured[name] if one.stage == stage]
-            before = {**measured, name: [one for one in measured[name] if one.stage != stage]}
-            configs = transferred(plan, name, before, tasks)
+            configs = transferred(plan, name, earlier, tasks)
+        elif stage == "searched":
+            configs = searched(plan, name, [*earlier[name], *done[name]], table.task)
+        elif stage == "champions":
+            configs = champions(plan, name, earlier, tasks)
         else:
-            done, configs = measured[name], independent(plan, stage, name, table.task)
-        known = {space.key(one.config) for one in done}
+            configs = independent(plan, stage, name, table.task)
+            known |= {space.key(one.config) for one in earlier[name]}
         unique = {space.key(config): config for config in configs}
         queues.append(deque(_Work(table, stage, config) for key, config in unique.items() if key not in known))
     return [queue.popleft() for _ in range(max(map(len, queues), default=0)) for queue in queues if queue]

@@ -18,7 +18,7 @@ class Measured:
 
     Attributes:
         dataset_id: The table.
-        stage: Why it was measured: ``defaults``, ``shared``, ``own`` or ``transferred``.
+        stage: Why it was measured: one of `STAGES`.
         config: The configuration.
         status: ``complete``, or why there are no scores; ``timeout`` also where the probe foresaw it.
         scores: By metric, one for each split; None where the metric is not defined.

@@ -60,8 +60,10 @@ class Plan:
     """What to measure, and how.
 
     On each table the plan measures the default of every candidate, then for every candidate ``shared`` random
-    configurations, the same on all tables, and ``own`` ones that no other table gets; and at last ``transferred``
-    configurations that did best on other tables of the same kind of task. The splits are the same for all of them.
+    configurations, the same on all tables, and ``own`` ones that no other table gets; then ``transferred``
+    configurations that did best on other tables of the same kind of task. A search that knows the table alone adds
+    ``searched`` more, and at last all tables get the best configurations of the same ``champions`` tables. The splits
+    are the same for all of them.
 
     Attributes:
         name: The source that the runs carry in the base.
@@ -73,6 +75,8 @@ class Plan:
         shared: Random configurations per candidate that all tables have in common.
         own: Random configurations per candidate and table.
         transferred: Configurations per table that come from other tables.
+        searched: Configurations per table that Optuna's TPE proposes.
+        champions: Tables whose best configuration all others get.
         candidates: Names; None takes all that are installed.
         limits: What a configuration may cost.
         licence: SPDX identifier of the runs' licence.
@@ -91,6 +95,8 @@ class Plan:
     shared: int = 3
     own: int = 4
     transferred: int = 70
+    searched: int = 0
+    champions: int = 0
     candidates: tuple[str, ...] | None = None
     limits: Limits = field(default_factory=Limits)
     licence: str = ""
@@ -100,7 +106,7 @@ class Plan:
     folder: Path = field(default_factory=Path)
 
 
-_LEAST = {"seed": 0, "folds": 2, "max_rows": 50, "shared": 0, "own": 0, "transferred": 0}
+_LEAST = {"seed": 0, "folds": 2, "max_rows": 50, "shared": 0, "own": 0, "transferred": 0, "searched": 0, "champions": 0}
 _LEAST_ENTRY = {"folds": 2, "openml_id": 1}
 _LEAST_LIMITS = {"seconds": 0.1, "memory_mb": 1, "probe_rows": 10}
 
