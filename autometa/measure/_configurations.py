@@ -107,8 +107,10 @@ def searched(plan: Plan, dataset_id: str, measured: Sequence[Measured], task: Ta
     proposed: dict[str, Config] = {}
     for _ in range(4 * count):
         config = space.suggest(study.ask())
-        if len(proposed) < count and space.key(config) not in known:
+        if space.key(config) not in known:
             proposed[space.key(config)] = config
+        if len(proposed) == count:
+            break
     return list(proposed.values())
 
 
