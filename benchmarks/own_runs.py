@@ -1,9 +1,9 @@
 """What the shipped base's own measurements are worth: best configurations, defaults, and leave-one-dataset-out regret.
 
 Every dataset of the source is hidden in turn, with all that is the same table under another name, and with the
-configurations that were first tried on it and then on others. The warm starters, which see the other datasets' own runs
-alone, are asked for configurations; each is looked up among what was measured on the hidden dataset, and passed over
-where it was not. Random search draws from the configurations that were drawn at random for the dataset.
+configurations that were first tried on it and then on others. The warm starters see the other datasets' own runs, of
+those configurations that were measured on the hidden dataset too, so that what they choose can be looked up; another is
+passed over. Random search draws from the configurations that were drawn at random for the dataset.
 
 Regret is (loss - best) / (median of the random ones - best), at most 1: 0 is the best of all that was measured on the
 dataset, 1 is what every other random configuration reaches. A configuration that was cut off has regret 1.
@@ -41,7 +41,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(slots=True)
 class Measured:
-    """One dataset: regret by configuration key, and which keys were drawn at random."""
+    """One dataset: regret by configuration key, which keys were drawn at random, and which were first tried on it."""
 
     dataset_id: str
     task: TaskType
@@ -60,6 +60,7 @@ def read(kb: KnowledgeBase, plan: Plan, space: SearchSpace) -> list[Measured]:
     runs = runs[runs["source"] == plan.name].copy()
     settings = runs.drop(columns=list(RUN_COLUMNS)).to_dict("records")
     runs["key"] = [space.key(space.from_row({str(k): v for k, v in row.items()})) for row in settings]
+    homes = runs.loc[runs.groupby("key")["created"].transform("min") == runs["created"], ["key", "dataset_id"]]
     found = []
     for dataset_id, task in [(str(key), task) for key, task in kb.datasets()["task"].items()]:
         metric = resolve(None, task)
@@ -78,7 +79,8 @@ def read(kb: KnowledgeBase, plan: Plan, space: SearchSpace) -> list[Measured]:
         row = mine.iloc[int(np.nanargmin(mine["loss"]))]
         at_defaults = mine[mine["key"].isin(stages["defaults"])]
         defaults = dict(zip(at_defaults["candidate"], at_defaults["value"], strict=True))
-        own = frozenset(stages["own"])
+        common = {*stages["defaults"], *stages["shared"]}
+        own = frozenset(homes.loc[homes["dataset_id"] == dataset_id, "key"]) - common
         found.append(Measured(dataset_id, task, mine, regret, random, own, row["value"], row["candidate"], defaults))
     return found
 
@@ -102,8 +104,8 @@ def warm_start(name: str, one: Measured, kb: KnowledgeBase, target: MetaFeatures
     """Regret of the best of the first so many suggestions that were measured on the dataset."""
     metric = resolve(None, one.task)
     narrowed = space.for_task(one.task)
-    found = WARM_STARTERS.create(name).suggest(target, kb, narrowed, 60, metric=metric, task=one.task, seed=0)
-    known = [one.regret[key] for key in (space.key(s.config) for s in found) if key in one.regret][: max(COUNTS)]
+    found = WARM_STARTERS.create(name).suggest(target, kb, narrowed, max(COUNTS), metric=metric, task=one.task, seed=0)
+    known = [one.regret[key] for key in (space.key(s.config) for s in found) if key in one.regret]
     best = np.minimum.accumulate([*known, *[1.0] * (1 - len(known))])
     return np.array([best[min(n, len(best)) - 1] for n in COUNTS])
 
@@ -122,7 +124,8 @@ def base_without(one: Measured, everything: Sequence[Measured], kb: KnowledgeBas
         for other in others
     ]
     made.add_datasets(records, {r.dataset_id: description(described, r.dataset_id) for r in records})
-    runs = pd.concat([other.runs[~other.runs["key"].isin(one.own)] for other in others])
+    known = one.regret.keys() - one.own
+    runs = pd.concat([other.runs[other.runs["key"].isin(known)] for other in others])
     made.add_run_table("tabular", runs.drop(columns=["key", "loss"]).reset_index(drop=True))
     return made
 
