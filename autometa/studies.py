@@ -60,7 +60,7 @@ def create_study(
     warm_trials: int = 3,
     prune_space: str = "none",
     sampler: "str | optuna.samplers.BaseSampler" = "auto",
-    pruner: "optuna.pruners.BasePruner | None" = None,
+    pruner: "str | optuna.pruners.BasePruner | None" = None,
     storage: Any = None,
     study_name: str | None = None,
     load_if_exists: bool = False,
@@ -103,7 +103,8 @@ def create_study(
             datasets had their best (`autometa.warmstart.SPACE_PRUNERS`); ``study.user_attrs["autometa.pruned"]`` says
             what was cut, and why. ``none`` searches all of it.
         sampler: Name of a sampler (`autometa.samplers`), or any Optuna sampler; ``auto`` is ``transfer``.
-        pruner: As in Optuna.
+        pruner: Which trials stop early, if the objective reports on its way: the name of a pruner (`autometa.pruners`),
+            such as ``transfer``, ``hyperband`` or ``none``, or any Optuna pruner; None is Optuna's default, the median.
         storage: As in Optuna: a URL or a storage; None keeps the study in memory.
         study_name: As in Optuna.
         load_if_exists: Go on with a study that is there, instead of an error. What it has queued is not queued again.
@@ -135,7 +136,7 @@ def create_study(
     study = optuna.create_study(
         storage=storage,
         sampler=chosen,
-        pruner=pruner,
+        pruner=_pruner(pruner, problem),
         study_name=study_name,
         direction=problem.metric.direction,
         load_if_exists=load_if_exists,
@@ -331,6 +332,14 @@ def _sampler(
         within=within,
         seed=seed,
     )
+
+
+def _pruner(given: Any, problem: Problem) -> "optuna.pruners.BasePruner | None":
+    from autometa.pruners import PRUNERS
+
+    if not isinstance(given, str):
+        return given  # type: ignore[no-any-return]
+    return PRUNERS.create(given)(problem.space, problem.kb, metric=problem.metric, task=problem.task)
 
 
 def _suggestions(problem: Problem, warm_start: str, n: int, seed: int) -> list[Suggestion]:

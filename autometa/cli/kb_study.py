@@ -284,7 +284,9 @@ def _print(report: "StudyReport", what: str, *, as_json: bool) -> None:
     )
     console.print(said, soft_wrap=True, markup=False)
     news = "described anew" if report.added_dataset else "known before"
-    console.print(f"added {report.added_runs} runs on {report.dataset_name} ({news})", soft_wrap=True, markup=False)
+    curves = f", {report.points} points of learning curves" if report.points else ""
+    said = f"added {report.added_runs} runs{curves} on {report.dataset_name} ({news})"
+    console.print(said, soft_wrap=True, markup=False)
     projected = f"Changes to {report.projected} configurations outside the space"
     for title, counts in ((projected, report.changes), (f"{what.capitalize()} that were skipped", report.skipped)):
         if counts:

@@ -164,14 +164,15 @@ def _record(dataset_id: str, row: pd.Series) -> DatasetRecord:
 
 def _summary(space: str, runs: pd.DataFrame) -> RunSummary:
     direction = str(runs["direction"].iloc[0])
-    values = runs.loc[runs["status"] == "complete", "value"]
+    done = runs[runs["status"] == "complete"]
+    values = done.loc[done["fidelity"] == done["fidelity"].max(), "value"]
     best = values.max() if direction == "maximize" else values.min()
     return RunSummary(
         space=space,
         metric=str(runs["metric"].iloc[0]),
         direction=direction,
         n_runs=len(runs),
-        n_complete=len(values),
+        n_complete=len(done),
         best=float(best) if len(values) else None,
         median=float(values.median()) if len(values) else None,
         sources=tuple(sorted(set(runs["source"]))),

@@ -3,9 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from autometa.errors import OptionError
 from autometa.knowledge._study_runs import (
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from autometa.knowledge._knowledge_base import KnowledgeBase
 
 OWN_REPORT, OWN_ORIGIN = "autometa.report", "autometa.origin"  # what a search of autometa writes at its trials
+_MOST_POINTS = 10
 
 
 def add_study(
@@ -76,28 +80,58 @@ def _recorded_metric(study: "optuna.Study", index: int) -> str:
 
 
 def _read(name: str, trials: "Sequence[optuna.trial.FrozenTrial]", index: int) -> Findings:
-    shares = _shares(trial for trial in trials if trial.state.name == "COMPLETE")
+    shares = step_shares(trial for trial in trials if trial.state.name == "COMPLETE")
+    stored = _stored_steps(shares)
     measurements, skipped = [], Counter[str]()
     for trial in trials:
         found = _measurement(trial, index, shares)
         if isinstance(found, str):
             skipped[found] += 1
         else:
-            measurements.append(found)
+            measurements.append(replace(found, curve=_curve(trial, shares, stored)))
     return Findings(name, len(trials), measurements, dict(skipped.most_common()))
 
 
-def _shares(complete: "Iterable[optuna.trial.FrozenTrial]") -> Mapping[int, float]:
-    """Which share of an evaluation a step is; empty where the steps do not tell."""
+def step_shares(complete: "Iterable[optuna.trial.FrozenTrial]") -> Mapping[int, float]:
+    """Which share of an evaluation a step is; empty where the steps do not tell.
+
+    They tell where all complete trials reported at the same ones, which begin above 0, and then are what was spent, or
+    at 0 with equal distances, and then count what was spent before.
+    """
     reported = {tuple(sorted(trial.intermediate_values)) for trial in complete}
     steps = next(iter(reported), ())
-    if len(reported) != 1 or not steps:
+    if len(reported) != 1 or not steps or steps[0] < 0:
         return {}
     distances = {later - earlier for earlier, later in pairwise(steps)}
     if steps[0] == 0 and len(distances) != 1:
         return {}
     ahead = distances.pop() if steps[0] == 0 else 0
     return {step: (step + ahead) / (steps[-1] + ahead) for step in steps}
+
+
+def _stored_steps(shares: Mapping[int, float]) -> frozenset[int]:
+    """The steps of a learning curve that a base keeps: at most ten before its end, their shares as a geometric row."""
+    before = np.array([step for step, share in shares.items() if share < 1], dtype=np.int64)
+    if len(before) <= _MOST_POINTS:
+        return frozenset(before.tolist())
+    known = np.log([shares[step] for step in before.tolist()])
+    wanted = np.linspace(known[0], known[-1], _MOST_POINTS)
+    return frozenset(before[np.abs(known[:, None] - wanted).argmin(axis=0)].tolist())
+
+
+def _curve(
+    trial: "optuna.trial.FrozenTrial", shares: Mapping[int, float], stored: frozenset[int]
+) -> tuple[tuple[float, float], ...]:
+    """Shares and values of the steps that are stored, up to the one at which the trial ended.
+
+    Trials of autometa's own searches have none: what they report on their way are means over fewer folds.
+    """
+    if trial.state.name not in ("COMPLETE", "PRUNED") or OWN_REPORT in trial.user_attrs:
+        return ()
+    reported = trial.intermediate_values
+    end = max(reported, default=0) if trial.state.name == "PRUNED" else math.inf
+    steps = sorted(step for step in stored & reported.keys() if step < end and math.isfinite(reported[step]))
+    return tuple((shares[step], reported[step]) for step in steps)
 
 
 def _measurement(trial: "optuna.trial.FrozenTrial", index: int, shares: Mapping[int, float]) -> Measurement | str:

@@ -52,6 +52,7 @@ class StudyReport:
         added_dataset: Whether the dataset or its meta-features were new to the base.
         added_runs: Runs that were new to it.
         notes: What the user should know besides.
+        points: Runs of lower fidelity that were new besides: what trials reported on their way.
     """
 
     name: str
@@ -68,6 +69,7 @@ class StudyReport:
     added_dataset: bool
     added_runs: int
     notes: tuple[str, ...] = ()
+    points: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``."""
@@ -76,7 +78,10 @@ class StudyReport:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One evaluated configuration as its study has it; ``value`` is in the study's own sign."""
+    """One evaluated configuration as its study has it; ``value`` is in the study's own sign.
+
+    ``curve`` has the fidelities below its own at which it reported, and the values.
+    """
 
     config: Mapping[str, object]
     value: float
@@ -84,6 +89,7 @@ class Measurement:
     fidelity: float = 1.0
     duration: float | None = None
     created: datetime | None = None
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +214,10 @@ def store(
     dataset_id = known_as(kb, dataset) or f"sha256:{dataset.content_hash}"
     sorted_out = _sort_out(findings, space)
     given = {"dataset_id": dataset_id, "metric": scale.metric, "direction": scale.direction, "source": source}
-    rows = [{**row, **given, "value": scale.sign * row["value"] + 0.0} for row in sorted_out.rows]
+    rows, points = (
+        [{**row, **given, "value": scale.sign * row["value"] + 0.0} for row in some]
+        for some in (sorted_out.rows, sorted_out.points)
+    )
     name = space if isinstance(space, str) else space.name
     added_dataset, added_runs = _write(kb, dataset, dataset_id, name, rows, source, meta_features)
     return StudyReport(
@@ -226,20 +235,22 @@ def store(
         added_dataset=added_dataset,
         added_runs=added_runs,
         notes=(*findings.notes, *_notes(scale, space)),
+        points=kb.add_run_table(name, _frame(points), only_new=True) if points else 0,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _SortedOut:
-    """Rows for the base; moves that configurations needed; why some are no runs."""
+    """Rows for the base, and those of learning curves; moves that configurations needed; why some are no runs."""
 
     rows: list[dict[str, Any]]
+    points: list[dict[str, Any]]
     changes: Counter[str]
     skipped: Counter[str]
 
 
 def _sort_out(findings: Findings, space: SearchSpace | str) -> _SortedOut:
-    found = _SortedOut([], Counter(), Counter(findings.skipped))
+    found = _SortedOut([], [], Counter(), Counter(findings.skipped))
     for one in findings.measurements:
         try:
             config, moves = _placed(one.config, space)
@@ -248,7 +259,10 @@ def _sort_out(findings: Findings, space: SearchSpace | str) -> _SortedOut:
             continue
         found.changes.update(moves)
         about = {name: getattr(one, name) for name in ("value", "fidelity", "duration", "status", "created")}
-        found.rows.append({**config, **about, "projected": bool(moves)})
+        row = {**config, **about, "projected": bool(moves)}
+        found.rows.append(row)
+        on_the_way = {"status": "complete", "duration": None}
+        found.points.extend({**row, **on_the_way, "fidelity": share, "value": value} for share, value in one.curve)
     return found
 
 
@@ -280,10 +294,13 @@ def _write(
     described = {}
     if meta_features is not None or dataset_id not in kb.meta_features().index:
         described[dataset_id] = meta_features or _describe(dataset)
-    frame = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole beside a null
-    frame = frame.assign(projected=frame["projected"].astype(bool))
-    added = kb.add_run_table(space, frame, only_new=True)
+    added = kb.add_run_table(space, _frame(rows), only_new=True)
     return kb.add_datasets(records, described) > 0, added
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, dtype=object)  # whole numbers stay whole beside a null
+    return frame.assign(projected=frame["projected"].astype(bool))
 
 
 def _describe(dataset: "Dataset") -> MetaFeatures:

@@ -58,6 +58,8 @@ class Upkeep:
         - A pruned one is a run of lower fidelity, with the last value that it reported, where the steps tell how much
           of an evaluation that was: all complete trials reported at the same steps, which begin above 0 (the share is
           the step's of the last one) or at 0 with equal distances. Otherwise it is skipped.
+        - What trials reported on their way are runs of lower fidelity too, up to ten of a trial, where the steps tell:
+          learning curves, by which `autometa.pruners.TransferPruner` stops trials of other studies.
         - A failed one is skipped: Optuna does not record whether the configuration or an interruption was to blame. At
           trials of autometa's own searches it is recorded, and they are runs with that status and without a value.
 

@@ -37,7 +37,7 @@ class Seen:
 
     Attributes:
         codes: Of the trials that ended, shape (n, n_hyperparameters).
-        values: What came of them, larger is better, shape (n,). Failed ones have the worst of all values.
+        values: What came of them, or would have; larger is better, shape (n,). Failed ones have the worst of all.
         pending: Codes of trials that are running elsewhere, shape (n_pending, n_hyperparameters).
         taken: Keys of all configurations that were tried, are running or wait in the queue.
     """
@@ -61,8 +61,9 @@ class ModelSampler(optuna.samplers.BaseSampler):
 
     Members implement `propose`. The rest is the same for all of them:
 
-    - proposals are for one objective of either direction; running trials count as pending, failed ones as bad, pruned
-      ones at most as the median;
+    - proposals are for one objective of either direction; running trials count as pending, failed ones as bad; of a
+      pruned one is expected what came of trials that stood as it did at its last step, and no more than the median;
+    - all trials of a study count, also where Hyperband would show those of one bracket only;
     - no configuration is proposed that was tried, is running elsewhere or waits in the queue, as long as the space has
       others. Workers on one storage wait a moment for each other: each trial's proposal is written down before the next
       one is made;
@@ -161,6 +162,7 @@ class ModelSampler(optuna.samplers.BaseSampler):
 
     def _look(self, study: optuna.Study, trial: FrozenTrial) -> Seen:
         """The study as it is once every earlier trial that still runs has said what it tries."""
+        study = getattr(study, "_study", study)  # what Optuna wraps to show the trials of a bracket of Hyperband
         deadline = time.monotonic() + _PATIENCE
         while True:
             trials = study.get_trials(deepcopy=False)
@@ -174,7 +176,7 @@ class ModelSampler(optuna.samplers.BaseSampler):
         return self._seen([one for one in trials if one.number != trial.number], sign)
 
     def _seen(self, trials: Iterable[FrozenTrial], sign: float) -> Seen:
-        ended: list[tuple[Config, float, TrialState]] = []
+        ended: list[tuple[Config, FrozenTrial]] = []
         pending: list[Config] = []
         taken: list[Config] = []
         for one in trials:
@@ -185,8 +187,8 @@ class ModelSampler(optuna.samplers.BaseSampler):
             if one.state is TrialState.RUNNING:
                 pending.append(config)
             elif one.state.is_finished():
-                ended.append((config, _value(one, sign), one.state))
-        values = _judged(np.array([value for _, value, _ in ended]), [state for *_, state in ended])
+                ended.append((config, one))
+        values = _judged([one for _, one in ended], sign)
         known = ~np.isnan(values)
         codes = self.coding.encode([config for config, *_ in ended])
         keys = frozenset(self.coding.keys(self.coding.encode(taken)))
@@ -225,20 +227,56 @@ def _said(trial: FrozenTrial) -> Mapping[str, Any]:
     return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
 
 
-def _value(trial: FrozenTrial, sign: float) -> float:
-    """The value, or the last that was reported; larger is better, NaN where there is none."""
-    if trial.state is TrialState.COMPLETE:
-        return sign * float(trial.values[0]) if trial.values else math.nan
-    if trial.state is TrialState.PRUNED and trial.intermediate_values:
-        return sign * float(trial.intermediate_values[max(trial.intermediate_values)])
-    return math.nan
+def _judged(trials: Sequence[FrozenTrial], sign: float) -> Floats:
+    """What came of trials that ended, larger is better; NaN throughout where none of them says anything.
+
+    A pruned trial counts as what whole ones came to that stood as it did at its last step: the same quantile. It is no
+    better than their median, as it was stopped. Failed ones are as bad as the worst. Where none is complete, those
+    count as whole that were pruned last.
+    """
+    last = [_last_report(one, sign) for one in trials]
+    finals = np.array([sign * float(one.values[0]) if one.values else math.nan for one in trials])
+    whole = np.array([one.state is TrialState.COMPLETE for one in trials], dtype=bool) & np.isfinite(finals)
+    if not whole.any():
+        end = max((step for step, value in last if math.isfinite(value)), default=-1)
+        finals = np.array([value for _, value in last])
+        whole = np.array([step == end for step, _ in last], dtype=bool) & np.isfinite(finals)
+    if not whole.any():
+        return np.full(len(trials), math.nan)
+    worst, median = float(finals[whole].min()), float(np.median(finals[whole]))
+    measure = [(trials[i], float(finals[i])) for i in np.flatnonzero(whole).tolist()]
+    standings: dict[int, tuple[Floats, Floats]] = {}
+    judged = np.where(whole, finals, worst)
+    for i in np.flatnonzero(~whole).tolist():
+        step, value = last[i]
+        if math.isfinite(value):
+            if step not in standings:
+                standings[step] = _standing(measure, step, sign)
+            judged[i] = min(_expected(value, *standings[step]), median)
+    return np.asarray(judged)
 
 
-def _judged(values: Floats, states: Sequence[TrialState]) -> Floats:
-    """Values, with failed trials as bad as the worst and pruned ones no better than the median."""
-    complete = np.array([state is TrialState.COMPLETE for state in states], dtype=bool) & np.isfinite(values)
-    if not complete.any():
-        return np.full(len(values), math.nan)
-    worst, median = float(values[complete].min()), float(np.median(values[complete]))
-    bounded = np.where(complete, values, np.minimum(np.where(np.isfinite(values), values, worst), median))
-    return np.asarray(bounded)
+def _last_report(trial: FrozenTrial, sign: float) -> tuple[int, float]:
+    """Where a pruned trial was stopped, and the value there; NaN of all others."""
+    step = trial.last_step
+    if trial.state is not TrialState.PRUNED or step is None:
+        return -1, math.nan
+    return step, sign * float(trial.intermediate_values[step])
+
+
+def _standing(measure: Sequence[tuple[FrozenTrial, float]], step: int, sign: float) -> tuple[Floats, Floats]:
+    """Values of whole trials at a step, or at their last one before it, and at their end; both in ascending order."""
+    pairs = []
+    for trial, final in measure:
+        before = max((one for one in trial.intermediate_values if one <= step), default=None)
+        if before is not None and math.isfinite(value := trial.intermediate_values[before]):
+            pairs.append((sign * value, final))
+    then, end = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    return np.sort(then), np.sort(end)
+
+
+def _expected(value: float, then: Floats, end: Floats) -> float:
+    """What comes of a trial with a value at a step; a worse one than all stays behind by as much."""
+    if not len(then):
+        return value
+    return float(np.interp(value, then, end)) - max(0.0, float(then[0]) - value)

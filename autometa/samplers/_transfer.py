@@ -54,7 +54,7 @@ class TransferSampler(InformedSampler):
 
     def propose(self, seen: Seen, rng: np.random.Generator) -> Proposals:
         """See `ModelSampler.propose`."""
-        if not len(seen.values) and not len(seen.pending):
+        if not len(seen.values):
             first = self.hunt(seen, rng, lambda codes: self.inputs(codes).mean, generations=0)
             return Proposals(first, {"trust": 1.0 if len(self.sources) else 0.0})
         mixture = _Mixture(self, seen)

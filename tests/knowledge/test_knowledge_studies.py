@@ -257,6 +257,46 @@ def test_a_pruned_trial_counts_where_its_step_tells_how_far_it_went(
     assert stored[["value", "fidelity"]].to_numpy().tolist() == ([[0.25, share]] if share else [])
 
 
+def test_learning_curves_become_runs_of_lower_fidelity(kb: KnowledgeBase, dataset: Dataset) -> None:
+    whole = trial(0.9, steps={1: 0.3, 2: 0.6, 4: 0.8}, depth=1)
+    pruned = trial(None, TrialState.PRUNED, steps={1: 0.2, 2: 0.25}, depth=2)
+    report = add(kb, study(whole, pruned), dataset)
+    assert (report.runs, report.added_runs, report.points) == ({"complete": 1, "pruned": 1}, 2, 3)
+    stored = kb.runs("mine")[["depth", "fidelity", "value", "status"]].sort_values(["depth", "fidelity"])
+    assert stored.to_numpy().tolist() == [
+        [1, 0.25, 0.3, "complete"],
+        [1, 0.5, 0.6, "complete"],
+        [1, 1.0, 0.9, "complete"],
+        [2, 0.25, 0.2, "complete"],
+        [2, 0.5, 0.25, "pruned"],
+    ]
+    assert kb.runs("mine").query("fidelity < 1 and status == 'complete'")["duration"].isna().all()
+
+
+def test_curves_are_added_once_and_those_of_new_trials_later(kb: KnowledgeBase, dataset: Dataset) -> None:
+    grown = study(trial(0.9, steps={1: 0.3, 2: 0.6, 3: 0.8}, depth=1))
+    assert add(kb, grown, dataset).points == 2
+    assert (add(kb, grown, dataset).points, len(kb.runs("mine"))) == (0, 3)
+    grown.add_trial(trial(0.8, steps={1: 0.2, 2: 0.5, 3: 0.7}, depth=2))
+    report = add(kb, grown, dataset)
+    assert (report.added_runs, report.points) == (1, 2)
+
+
+def test_of_a_long_curve_ten_points_are_kept_in_a_geometric_row(kb: KnowledgeBase, dataset: Dataset) -> None:
+    steps = {step: step / 1000 for step in range(1, 513)}
+    add(kb, study(trial(0.9, steps=steps, depth=1)), dataset)
+    fidelities = sorted(kb.runs("mine")["fidelity"] * 512)
+    assert len(fidelities) == 11
+    assert fidelities == pytest.approx([1, 2, 4, 8, 16, 32, 64, 128, 256, 511, 512], rel=0.01)
+
+
+def test_points_of_curves_are_in_the_metrics_natural_unit_and_finite(kb: KnowledgeBase, dataset: Dataset) -> None:
+    whole = trial(-0.25, steps={1: -0.75, 2: math.nan, 3: -math.inf, 4: -0.25}, depth=1)
+    report = add(kb, study(whole), dataset, metric="neg_log_loss")
+    assert report.points == 1
+    assert sorted(kb.runs("mine")["value"]) == [0.25, 0.75]
+
+
 def test_no_step_tells_a_share_if_complete_trials_differ(kb: KnowledgeBase, dataset: Dataset) -> None:
     complete = [trial(0.9, steps={1: 0.9, last: 0.9}, depth=1) for last in (5, 7)]
     report = add(kb, study(*complete, trial(None, TrialState.PRUNED, steps={1: 0.3}, depth=2)), dataset)
@@ -481,3 +521,11 @@ def test_thousands_of_trials_are_added_at_once(kb: KnowledgeBase, dataset: Datas
     assert add(kb, found, dataset).added_runs == 2000
     assert add(kb, found, dataset).added_runs == 0
     assert len(kb.runs("mine")) == 2000
+
+
+def test_scores_of_fewer_folds_in_autometas_own_searches_are_no_curve(kb: KnowledgeBase, dataset: Dataset) -> None:
+    one = own_trial("complete", 0, 1.0)
+    for fold in (1, 2, 3):
+        one.intermediate_values[fold] = 0.5
+    report = add(kb, study(one), dataset)
+    assert (report.added_runs, report.points, len(kb.runs("tabular"))) == (1, 0, 1)
