@@ -5,10 +5,10 @@ configurations that were first tried on it and then on others. The warm starters
 those configurations that were measured on the hidden dataset too, so that what they choose can be looked up; another is
 passed over. Random search draws from the configurations that were drawn at random for the dataset.
 
-Normalized regret is (loss - best) / (worst - best), of all that was measured on the dataset. Beside it stands a stricter
-one, (loss - best) / (median of the random ones - best) and at most 1, where 1 is what every other random configuration
-reaches: it tells good ones apart, and on small tables much of that is the luck of the folds. A configuration that was cut
-off has regret 1.
+Normalized regret is (loss - best) / (worst - best), of all that was measured on the dataset. Beside it stands a
+stricter one, (loss - best) / (median of the random ones - best) and at most 1, where 1 is what every other random
+configuration reaches: it tells good ones apart, and on small tables much of that is the luck of the folds. A
+configuration that was cut off has regret 1.
 
 Run ``python benchmarks/own_runs.py``; it takes about five minutes, and writes ``docs/benchmarks/own_runs.md``.
 """
