@@ -25,7 +25,7 @@ from autometa.datasets import Dataset, read_dataset
 from autometa.ingest import Packages
 from autometa.knowledge import RUN_COLUMNS, KnowledgeBase
 from autometa.measure import load_plan
-from autometa.records import Config
+from autometa.records import Config, TaskType
 from autometa.search import _evaluate as evaluation
 from autometa.spaces import load_space
 
@@ -47,9 +47,9 @@ N_FOLDS = 5
 MAX_ROWS = 3000
 
 
-def best_configs(kb: KnowledgeBase, dataset_id: str, metric: metrics.Metric) -> dict[str, Config]:
+def best_configs(kb: KnowledgeBase, dataset_id: str, task: TaskType, metric: metrics.Metric) -> dict[str, Config]:
     """The best finished configuration of each candidate."""
-    space = load_space("tabular")
+    space = load_space("tabular").for_task(task)
     runs = kb.runs("tabular", dataset_ids=[dataset_id], metrics=[metric.name])
     runs = runs[runs["status"] == "complete"].assign(loss=lambda rows: rows["value"].map(metric.loss))
     best = runs.sort_values("loss").drop_duplicates("candidate").drop(columns=["loss"])
@@ -94,7 +94,7 @@ def main() -> None:
         if len(dataset.X) > MAX_ROWS:
             dataset = dataset.take(np.random.default_rng(0).choice(len(dataset.X), MAX_ROWS, replace=False))
         metric = metrics.resolve("rmse" if dataset.task == "regression" else "log_loss", dataset.task)
-        for name, settings in best_configs(kb, entry.id, metric).items():
+        for name, settings in best_configs(kb, entry.id, dataset.task, metric).items():
             for seed in range(arguments.seeds):
                 refitted, bag, both = losses(dataset, settings, metric, seed)
                 rows.append((name, entry.id, seed, bag / refitted - 1, both / refitted - 1))
