@@ -179,8 +179,8 @@ def _pending(plan: Plan, stage: str, tables: list[_Table], journal: Journal) -> 
     earlier: dict[str, list[Measured]] = {table.entry.id: [] for table in tables}
     done: dict[str, list[Measured]] = {table.entry.id: [] for table in tables}
     for one in journal.measured:
-        where = done if one.stage == stage else earlier if STAGES.index(one.stage) < STAGES.index(stage) else {}
-        where.setdefault(one.dataset_id, []).append(one)
+        if one.stage in STAGES[: STAGES.index(stage) + 1]:
+            (done if one.stage == stage else earlier).setdefault(one.dataset_id, []).append(one)
     tasks = {table.entry.id: table.task for table in tables}
     queues = []
     for table in tables:

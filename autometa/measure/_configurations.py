@@ -1,7 +1,6 @@
 """Which configurations a plan measures on which table."""
 
 import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from autometa.measure._journal import Measured
 from autometa.measure._plan import Plan
 from autometa.metrics import resolve
 from autometa.records import Config, TaskType
+from autometa.samplers import SAMPLERS
 from autometa.spaces import SearchSpace, load_space
 
 STAGES = ("defaults", "shared", "own", "transferred", "searched", "champions")
@@ -98,7 +98,8 @@ def searched(plan: Plan, dataset_id: str, measured: Sequence[Measured], task: Ta
     losses = [metric.loss(one.mean(metric.name)) if one.scores else np.nan for one in seen]
     if count <= 0 or np.isnan(losses).all():
         return []
-    study = _study(_seed(plan.seed, "searched", dataset_id, len(seen)) % 2**32)
+    seed = _seed(plan.seed, "searched", dataset_id, len(seen)) % 2**32
+    study = _study(SAMPLERS.create("tpe")(space, None, seed=seed))
     distributions = space.distributions()
     for one, loss in zip(seen, np.nan_to_num(losses, nan=float(np.nanmax(losses))).tolist(), strict=True):
         mine = {name: distributions[name] for name in one.config}
@@ -114,13 +115,10 @@ def searched(plan: Plan, dataset_id: str, measured: Sequence[Measured], task: Ta
     return list(proposed.values())
 
 
-def _study(seed: int) -> optuna.Study:
+def _study(sampler: optuna.samplers.BaseSampler) -> optuna.Study:
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce the study
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group` is one, and works
-            sampler = optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
         return optuna.create_study(sampler=sampler)
     finally:
         optuna.logging.set_verbosity(verbosity)

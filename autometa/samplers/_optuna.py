@@ -12,7 +12,7 @@ from autometa.spaces import SearchSpace
 
 def tpe(
     space: SearchSpace,
-    kb: KnowledgeBase,
+    kb: KnowledgeBase | None,
     *,
     within: SearchSpace | None = None,
     seed: int | None = None,

@@ -4,17 +4,14 @@ import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
-from autometa.evidence import gather
-from autometa.knowledge import KnowledgeBase
-from autometa.metrics import Metric
-from autometa.records import MetaFeatures, Suggestion, TaskType
-from autometa.spaces import SearchSpace
-from autometa.warmstart._base import WarmStarter
+from autometa.evidence import Evidence
+from autometa.records import Suggestion
+from autometa.warmstart._base import EvidenceStarter
 from autometa.warmstart._nearest import nearest
 from autometa.warmstart._portfolio import portfolio
 
 
-class Auto(WarmStarter):
+class Auto(EvidenceStarter):
     """Two of a portfolio in which near datasets count for more, one of the nearest datasets, and so on.
 
     The portfolio is robust: no single dataset decides, and each of its configurations serves targets that
@@ -25,23 +22,12 @@ class Auto(WarmStarter):
     suggestion keeps its own origin, with its rank in its own list.
     """
 
-    def suggest(
-        self,
-        target: MetaFeatures,
-        kb: KnowledgeBase,
-        space: SearchSpace,
-        n: int,
-        *,
-        metric: Metric,
-        task: TaskType | None,
-        seed: int,
-    ) -> list[Suggestion]:
-        """See `WarmStarter.suggest`."""
-        evidence = gather(kb, space, target, metric=metric, task=task)
+    def choose(self, evidence: Evidence, n: int, *, seed: int) -> list[Suggestion]:
+        """See `EvidenceStarter.choose`."""
         comparable = not all(math.isnan(adviser.distance) for adviser in evidence.advisers)
         robust = iter(portfolio(evidence, n, by_similarity=comparable))
         near = iter(nearest(evidence, n) if comparable else [])
-        return take_turns([robust, robust, near], n, key=lambda suggestion: space.key(suggestion.config))
+        return take_turns([robust, robust, near], n, key=lambda suggestion: evidence.space.key(suggestion.config))
 
 
 def take_turns(

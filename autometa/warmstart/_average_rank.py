@@ -4,12 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autometa.evidence import Evidence, gather
-from autometa.knowledge import KnowledgeBase
-from autometa.metrics import Metric
-from autometa.records import MetaFeatures, Suggestion, TaskType
-from autometa.spaces import SearchSpace
-from autometa.warmstart._base import WarmStarter
+from autometa.evidence import Evidence
+from autometa.records import Suggestion
+from autometa.warmstart._base import EvidenceStarter
 from autometa.warmstart._portfolio import explained, find_candidates, similarity
 from autometa.warmstart._regret import estimate_regret, measured
 
@@ -20,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 _DIGITS = 1
 
 
-class AverageRank(WarmStarter):
+class AverageRank(EvidenceStarter):
     """Configurations in the order of their mean rank over datasets, ties averaged.
 
     Use it as the classic method that others are compared with, and where how much better one configuration is
@@ -40,19 +37,8 @@ class AverageRank(WarmStarter):
         """``by_similarity`` lets datasets near the target count for more."""
         self.by_similarity = by_similarity
 
-    def suggest(
-        self,
-        target: MetaFeatures,
-        kb: KnowledgeBase,
-        space: SearchSpace,
-        n: int,
-        *,
-        metric: Metric,
-        task: TaskType | None,
-        seed: int,
-    ) -> list[Suggestion]:
-        """See `WarmStarter.suggest`."""
-        evidence = gather(kb, space, target, metric=metric, task=task)
+    def choose(self, evidence: Evidence, n: int, *, seed: int) -> list[Suggestion]:
+        """See `EvidenceStarter.choose`."""
         if not evidence.configs or n <= 0:
             return []
         candidates = find_candidates(evidence)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+from autometa.evidence import Evidence, gather
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
 from autometa.records import MetaFeatures, Suggestion, TaskType
@@ -55,3 +56,25 @@ class WarmStarter(ABC):
             task: The target's task type; None where the problem is no table, and all datasets may advise.
             seed: The only source of randomness, for strategies that draw; 0 or more.
         """
+
+
+class EvidenceStarter(WarmStarter):
+    """A warm starter that needs to know of the base only what `gather` finds in it."""
+
+    def suggest(
+        self,
+        target: MetaFeatures,
+        kb: KnowledgeBase,
+        space: SearchSpace,
+        n: int,
+        *,
+        metric: Metric,
+        task: TaskType | None,
+        seed: int,
+    ) -> list[Suggestion]:
+        """See `WarmStarter.suggest`."""
+        return self.choose(gather(kb, space, target, metric=metric, task=task), n, seed=seed)
+
+    @abstractmethod
+    def choose(self, evidence: Evidence, n: int, *, seed: int) -> list[Suggestion]:
+        """At most ``n`` configurations, best first; ``evidence.space`` is the space that will be searched."""

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from autometa.evidence import Evidence, gather, judged_by
-from autometa.knowledge import KnowledgeBase
-from autometa.metrics import Metric
-from autometa.records import Config, ConfigValue, MetaFeatures, Suggestion, TaskType
+from autometa.evidence import Evidence, judged_by
+from autometa.records import Config, ConfigValue, Suggestion
 from autometa.spaces import Hyperparameter, SearchSpace
-from autometa.warmstart._base import WarmStarter
+from autometa.warmstart._base import EvidenceStarter
 from autometa.warmstart._origins import nth, origin
 from autometa.warmstart._pruning import Pruned, bounding_box, leaders, quantile_box
 from autometa.warmstart._regret import squared_distances
@@ -22,7 +20,7 @@ _BLOCK = 64
 _ENOUGH = 512
 
 
-class BoundingBox(WarmStarter):
+class BoundingBox(EvidenceStarter):
     """Draws from the smallest box that holds the best configuration of every dataset.
 
     Use it where no single past configuration is to be trusted, but the region is: the draws fill the box evenly, so
@@ -35,23 +33,12 @@ class BoundingBox(WarmStarter):
     place of independent draws. The same seed with a larger ``n`` goes on where the smaller stopped.
     """
 
-    def suggest(
-        self,
-        target: MetaFeatures,
-        kb: KnowledgeBase,
-        space: SearchSpace,
-        n: int,
-        *,
-        metric: Metric,
-        task: TaskType | None,
-        seed: int,
-    ) -> list[Suggestion]:
-        """See `WarmStarter.suggest`."""
-        evidence = gather(kb, space, target, metric=metric, task=task)
-        return draw(evidence, bounding_box(evidence, space), n, strategy="bounding_box", seed=seed)
+    def choose(self, evidence: Evidence, n: int, *, seed: int) -> list[Suggestion]:
+        """See `EvidenceStarter.choose`."""
+        return draw(evidence, bounding_box(evidence, evidence.space), n, strategy="bounding_box", seed=seed)
 
 
-class QuantileBox(WarmStarter):
+class QuantileBox(EvidenceStarter):
     """Draws from a box that holds the best share of most datasets' configurations.
 
     As `BoundingBox`, where the base is mixed: one odd dataset does not widen the box. See `quantile_box`.
@@ -62,20 +49,9 @@ class QuantileBox(WarmStarter):
         self.quantile = quantile
         self.trim = trim
 
-    def suggest(
-        self,
-        target: MetaFeatures,
-        kb: KnowledgeBase,
-        space: SearchSpace,
-        n: int,
-        *,
-        metric: Metric,
-        task: TaskType | None,
-        seed: int,
-    ) -> list[Suggestion]:
-        """See `WarmStarter.suggest`."""
-        evidence = gather(kb, space, target, metric=metric, task=task)
-        pruned = quantile_box(evidence, space, quantile=self.quantile, trim=self.trim)
+    def choose(self, evidence: Evidence, n: int, *, seed: int) -> list[Suggestion]:
+        """See `EvidenceStarter.choose`."""
+        pruned = quantile_box(evidence, evidence.space, quantile=self.quantile, trim=self.trim)
         return draw(evidence, pruned, n, strategy="quantile_box", seed=seed)
 
 

@@ -2,16 +2,13 @@
 
 import math
 
-from autometa.evidence import Evidence, gather, judged_by
-from autometa.knowledge import KnowledgeBase
-from autometa.metrics import Metric
-from autometa.records import MetaFeatures, Suggestion, TaskType
-from autometa.spaces import SearchSpace
-from autometa.warmstart._base import WarmStarter
+from autometa.evidence import Evidence, judged_by
+from autometa.records import Suggestion
+from autometa.warmstart._base import EvidenceStarter
 from autometa.warmstart._origins import nth, origin
 
 
-class NearestDatasets(WarmStarter):
+class NearestDatasets(EvidenceStarter):
     """The best configuration of the nearest dataset, then of the second nearest, and so on.
 
     Use it when the base holds datasets like the target. Every dataset speaks once before any speaks
@@ -24,19 +21,9 @@ class NearestDatasets(WarmStarter):
     `autometa.knowledge.DatasetIndex`), and bases with many runs per dataset.
     """
 
-    def suggest(
-        self,
-        target: MetaFeatures,
-        kb: KnowledgeBase,
-        space: SearchSpace,
-        n: int,
-        *,
-        metric: Metric,
-        task: TaskType | None,
-        seed: int,
-    ) -> list[Suggestion]:
-        """See `WarmStarter.suggest`."""
-        return nearest(gather(kb, space, target, metric=metric, task=task), n)
+    def choose(self, evidence: Evidence, n: int, *, seed: int) -> list[Suggestion]:
+        """See `EvidenceStarter.choose`."""
+        return nearest(evidence, n)
 
 
 def nearest(evidence: Evidence, n: int) -> list[Suggestion]:

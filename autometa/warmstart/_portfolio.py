@@ -6,12 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from autometa.evidence import Adviser, Evidence, gather, judged_by
-from autometa.knowledge import KnowledgeBase
-from autometa.metrics import Metric
-from autometa.records import MetaFeatures, Suggestion, TaskType
-from autometa.spaces import SearchSpace
-from autometa.warmstart._base import WarmStarter
+from autometa.evidence import Adviser, Evidence, judged_by
+from autometa.records import Suggestion
+from autometa.warmstart._base import EvidenceStarter
 from autometa.warmstart._origins import origin
 from autometa.warmstart._regret import estimate_regret
 
@@ -24,7 +21,7 @@ MAX_CANDIDATES = 2000
 SIMILARITY_SCALE = 0.1
 
 
-class Portfolio(WarmStarter):
+class Portfolio(EvidenceStarter):
     """Configurations chosen one by one, each to lower most the mean regret of the best chosen so far.
 
     Use it when nothing is known of the target: it needs no meta-features. The first is the best single
@@ -41,19 +38,8 @@ class Portfolio(WarmStarter):
         """``by_similarity`` lets datasets near the target count for more; registered as ``similar_portfolio``."""
         self.by_similarity = by_similarity
 
-    def suggest(
-        self,
-        target: MetaFeatures,
-        kb: KnowledgeBase,
-        space: SearchSpace,
-        n: int,
-        *,
-        metric: Metric,
-        task: TaskType | None,
-        seed: int,
-    ) -> list[Suggestion]:
-        """See `WarmStarter.suggest`."""
-        evidence = gather(kb, space, target, metric=metric, task=task)
+    def choose(self, evidence: Evidence, n: int, *, seed: int) -> list[Suggestion]:
+        """See `EvidenceStarter.choose`."""
         return portfolio(evidence, n, by_similarity=self.by_similarity)
 
 

@@ -1,8 +1,10 @@
 """Every warm starter and space pruner against every check, and every check against one that deserves to fail it."""
 
+import inspect
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -369,8 +371,14 @@ def test_every_check_has_a_liar_and_is_in_the_suite() -> None:
     assert set(PRUNER_CHECKS) == {check for _, check in LYING_PRUNERS}
 
 
+def descendants(kind: type[Any]) -> set[type[Any]]:
+    """All classes below, however deep."""
+    return {below for one in kind.__subclasses__() for below in (one, *descendants(one))}
+
+
 def test_every_concrete_warm_starter_is_registered() -> None:
-    ours = {one for one in WarmStarter.__subclasses__() if one.__module__.startswith("autometa.")}
+    found = {one for one in descendants(WarmStarter) if not inspect.isabstract(one)}
+    ours = {one for one in found if one.__module__.startswith("autometa.")}
     assert ours == {type(WARM_STARTERS.create(name)) for name in WARM_STARTERS.names()}
     assert len(MATRIX) == len(WARM_STARTERS) * len(CHECKS) > 0
     assert len(PRUNER_MATRIX) == len(SPACE_PRUNERS) * len(PRUNER_CHECKS) > 0
