@@ -102,6 +102,9 @@ class Candidate(ABC):
     stops_in_time: ClassVar[bool] = False
     """Whether the learner has a ``time_limit``: it then ends a fit early with what it has, instead of being killed."""
 
+    bags: ClassVar[bool] = False
+    """Whether the models of a cross-validation, together, are worth more than one model refitted on all rows."""
+
     takes_weights: ClassVar[bool] = False
     """Whether rows can be weighed; where they cannot, weights raise."""
 

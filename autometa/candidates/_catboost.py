@@ -87,6 +87,7 @@ class CatBoost(Candidate):
     reference: ClassVar[str] = "Prokhorenkova et al. (2018), CatBoost, NeurIPS"
     cost: ClassVar[FitCost | None] = FitCost(start=0.16, scale=0.055, rows=0.99, columns=0.76, classes=1.47)
     powers: ClassVar[Mapping[str, float]] = {"iterations": 0.74, "depth": 0.97}
+    bags: ClassVar[bool] = True
     takes_weights: ClassVar[bool] = True
     requires: ClassVar[str | None] = "catboost"
     extra: ClassVar[str | None] = "boosting"

@@ -58,6 +58,7 @@ class HistGradientBoosting(Candidate):
     reference: ClassVar[str] = "Friedman (2001), Greedy function approximation, Annals of Statistics 29"
     cost: ClassVar[FitCost | None] = FitCost(start=0.13, scale=0.021, rows=0.94, columns=0.76, classes=1.23)
     powers: ClassVar[Mapping[str, float]] = {"max_iter": 0.51, "max_leaf_nodes": 0.16}
+    bags: ClassVar[bool] = True
     takes_weights: ClassVar[bool] = True
     native_missing: ClassVar[bool] = True
 

@@ -44,6 +44,7 @@ class LightGBM(Candidate):
     reference: ClassVar[str] = "Ke et al. (2017), LightGBM, NeurIPS"
     cost: ClassVar[FitCost | None] = FitCost(start=0.025, scale=0.047, rows=0.75, columns=0.71, classes=1.3)
     powers: ClassVar[Mapping[str, float]] = {"n_estimators": 0.59, "num_leaves": 0.14}
+    bags: ClassVar[bool] = True
     takes_weights: ClassVar[bool] = True
     native_missing: ClassVar[bool] = True
     native_categories: ClassVar[bool] = True

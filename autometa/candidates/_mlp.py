@@ -29,6 +29,7 @@ class MLP(Candidate):
     cost: ClassVar[FitCost | None] = FitCost(start=0.00091, scale=2.5, rows=1.06, columns=0.25, classes=0.0)
     powers: ClassVar[Mapping[str, float]] = {"width": 0.37, "n_blocks": 0.47, "ensemble_size": 0.33}
     stops_in_time: ClassVar[bool] = True
+    bags: ClassVar[bool] = True
     takes_weights: ClassVar[bool] = True
     effort: ClassVar[int] = 3
     native_missing: ClassVar[bool] = True

@@ -50,6 +50,7 @@ class XGBoost(Candidate):
     reference: ClassVar[str] = "Chen, Guestrin (2016), XGBoost, KDD"
     cost: ClassVar[FitCost | None] = FitCost(start=0.084, scale=0.046, rows=0.81, columns=0.82, classes=1.31)
     powers: ClassVar[Mapping[str, float]] = {"n_estimators": 0.6, "max_depth": 0.27}
+    bags: ClassVar[bool] = True
     takes_weights: ClassVar[bool] = True
     requires: ClassVar[str | None] = "xgboost"
     extra: ClassVar[str | None] = "boosting"

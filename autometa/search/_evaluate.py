@@ -18,6 +18,7 @@ from autometa import candidates, metrics, model
 from autometa.datasets import Dataset
 from autometa.model import InvalidPredictionsError
 from autometa.records import Config
+from autometa.search import _bags
 from autometa.search._arrays import save_array
 from autometa.search._files import replacing
 from autometa.search._splits import Rows, Splits
@@ -45,13 +46,15 @@ def evaluate(
     threads: int,
     balanced: bool = False,
     predictions: str | None = None,
+    bag: str | None = None,
     seconds: float | None = None,
     replay: Sequence[Mapping[str, int]] = (),
 ) -> dict[str, Any]:
     """Cross-validate a configuration, telling the search each split's score as it comes.
 
     The search answers each score with ``go``: False ends the evaluation early. Out-of-fold predictions are
-    written to the file ``predictions`` only when every split is done. Of ``seconds``, the trial's time limit, each
+    written to the file ``predictions`` only when every split is done, and so are the splits' models to the folder
+    ``bag``, if the last answer says ``keep``. Of ``seconds``, the trial's time limit, each
     split gets its share: an iterative learner that can stop in time with what it has does so, instead of being killed,
     and tells where it stopped; given back as ``replay``, it stops there again.
 
@@ -60,7 +63,7 @@ def evaluate(
     """
     dataset, pairs = load(data), Splits.load(Path(splits)).pairs
     resolved = metrics.resolve(metric, dataset.task)
-    y, out_of_fold = dataset.y.to_numpy(), []
+    y, out_of_fold, fitted, keep = dataset.y.to_numpy(), [], [], False
     for number, (train, test) in enumerate(pairs):
         began = time.perf_counter()
         pipeline = candidates.build(config, schema=dataset.schema, seed=seed, n_threads=threads)
@@ -76,10 +79,16 @@ def evaluate(
             raise InvalidPredictionsError(f"{resolved.name} is {score} on split {number + 1}")
         out_of_fold.append(values)
         record = dict(getattr(pipeline[-1], "training_record_", {}))
-        if not channel.ask(event="split", score=score, fit_seconds=fit_seconds, record=record)["go"]:
+        if bag is not None:
+            fitted.append(pipeline)
+        answer = channel.ask(event="split", score=score, fit_seconds=fit_seconds, record=record)
+        if not answer["go"]:
             return {"complete": False}
+        keep = answer.get("keep", False)
     if predictions is not None:
         save_array(Path(predictions), np.concatenate(out_of_fold))
+    if bag is not None and keep:
+        _bags.save(fitted, Path(bag))
     return {"complete": True}
 
 

@@ -18,6 +18,7 @@ from autometa.datasets import Dataset
 from autometa.errors import SearchError
 from autometa.metrics import Metric
 from autometa.records import SearchInfo, TrialReport
+from autometa.search import _bags
 from autometa.search._arrays import save_array
 from autometa.search._clock import Clock
 from autometa.search._ensemble import Ensemble, fold_scores, select
@@ -109,7 +110,11 @@ class Finisher:
         rows = self._rows_in_time(planned, complete)
         n_rows = len(self._dataset.X) if rows is None else len(rows)
         some = "all" if rows is None else f"{n_rows:,} of {len(self._dataset.X):,}"
-        self._listener.phase(f"refitting {len(planned)} model{'s' if len(planned) > 1 else ''} on {some} rows")
+        bags = sum(self._folder.bag(number).is_dir() for number in planned)
+        fits = len(planned) - bags
+        kept = f"keeping the splits' models of {bags}" if bags else ""
+        refitting = f"refitting {fits} model{'s' if fits > 1 else ''} on {some} rows" if fits else ""
+        self._listener.phase(", ".join(filter(None, (kept, refitting))))
         if rows is not None:
             self._listener.note(f"the model has learned from {some} rows; a longer time limit uses more", "limited")
         fresh = self._folder.clear_model()
@@ -189,11 +194,11 @@ class Finisher:
             return self._search_rows
         return sample_rows(self._dataset.y.to_numpy(), self._dataset.task, keep=keep, seed=self._options.seed)
 
-    def _refit(self, planned: Mapping[int, float], fresh: Path, rows: Rows | None) -> dict[int, str]:
-        """Refit in worker processes; what is not done in time is left out, and said.
+    def _refit(self, planned: Mapping[int, float], fresh: Path, rows: Rows | None) -> dict[int, tuple[str, ...]]:
+        """Take the bag that a trial has kept, refit the others in worker processes; what is late is left out, and said.
 
         Returns:
-            Member folders, relative to the model's, by trial number, heaviest first.
+            Folders of pipelines, relative to the model's, by trial number, heaviest first.
         """
         configs = {report.number: report for report in self._loop.reports}
         chosen = None if rows is None else self._folder.path / "work" / "refit-rows.npy"
@@ -201,7 +206,9 @@ class Finisher:
             save_array(chosen, rows)
         waiting = [(number, f"members/{i:02d}-{configs[number].candidate}") for i, number in enumerate(planned)]
         running: dict[Job, tuple[int, str]] = {}
-        done: dict[int, str] = {}
+        bags = {number: self._folder.bag(number) for number in planned}
+        done = {n: _bags.add_to_model(bags[n], fresh, relative) for n, relative in waiting if bags[n].is_dir()}
+        waiting = [(number, relative) for number, relative in waiting if number not in done]
         while waiting or running:
             while waiting and len(running) < self._options.jobs:
                 number, relative = waiting.pop(0)
@@ -226,7 +233,7 @@ class Finisher:
                     continue
                 number, relative = running.pop(event.job)
                 if event.outcome.status == "ok":
-                    done[number] = relative
+                    done[number] = (relative,)
                     continue
                 shutil.rmtree(fresh / relative, ignore_errors=True)
                 reason = event.outcome.reason or event.outcome.status
@@ -280,18 +287,21 @@ class Finisher:
             sample_weights=self._sample_weights,
         )
 
-    def _save(self, fresh: Path, folders: Mapping[int, str], finished: Finished, facts: Mapping[str, Any]) -> None:
+    def _save(
+        self, fresh: Path, folders: Mapping[int, Sequence[str]], finished: Finished, facts: Mapping[str, Any]
+    ) -> None:
         reports = {report.number: report for report in self._loop.reports}
         members = [
             model.Member(
-                path=folders[number],
-                weight=weight,
+                path=path,
+                weight=weight / len(folders[number]),
                 candidate=reports[number].candidate,
                 config=reports[number].config,
                 trial=number,
                 score=reports[number].value or math.nan,
             )
             for number, weight in finished.weights.items()
+            for path in folders[number]
         ]
         model.write_card(
             fresh,

@@ -31,7 +31,7 @@ class SearchFolder:
         study.journal     the Optuna study
         search.json       options, table hash, versions, seconds spent
         autometa.log      what happened when
-        work/             the table and the out-of-fold predictions, for the ensemble and for --resume
+        work/             the table, out-of-fold predictions and models of splits, for the ensemble and for --resume
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,6 +47,7 @@ class SearchFolder:
         self.work = root / "work"
         self.data = self.work / "data"
         self.test = self.work / "test"
+        self.bags = self.work / "bags"
         self.importances = self.work / "importances.json"
         self._lock: int | None = None
 
@@ -63,7 +64,7 @@ class SearchFolder:
                 f"{path} holds a search already. Continue it with --resume {path}, or choose another --output."
             )
         try:
-            for part in (folder.data, path / "work" / "predictions", path / "work" / "crashes"):
+            for part in (folder.data, path / "work" / "predictions", path / "work" / "crashes", folder.bags):
                 part.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OptionError(f"The output folder {path} cannot be made: {error}. Choose another --output.") from error
@@ -97,6 +98,10 @@ class SearchFolder:
     def predictions(self, trial: int) -> Path:
         """Out-of-fold predictions of a trial."""
         return self.work / "predictions" / f"{trial:05d}.npy"
+
+    def bag(self, trial: int) -> Path:
+        """The models of a trial's splits, where they were worth keeping."""
+        return self.bags / f"{trial:05d}"
 
     def crash(self, trial: int) -> Path:
         """Where a trial's native stack goes if its process crashes."""

@@ -14,7 +14,7 @@ from autometa.errors import AutometaError, OptionError
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import Metric
 from autometa.records import MetaFeatures, Note, SearchInfo, TrialReport
-from autometa.search import _study, _warm
+from autometa.search import _bags, _study, _warm
 from autometa.search._clock import Clock, Interruption
 from autometa.search._ending import summary, test_dataset
 from autometa.search._environment import machine, versions
@@ -282,6 +282,7 @@ class Search:
             n_columns=self._dataset.X.shape[1],
             n_classes=self._dataset.n_classes,
             balanced=self._plan.balanced,
+            bags=_bags.splits_allow(splits, len(self._dataset.X)),
         )
 
     def _plan_number(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autometa.candidates import CANDIDATES
 from autometa.metrics import Metric
 from autometa.records import TrialReport
-from autometa.search import _study
+from autometa.search import _bags, _study
 from autometa.search._clock import Clock, Interruption
 from autometa.search._folder import SearchFolder
 from autometa.search._listener import Listener, Progress
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import optuna
 
 TICK_SECONDS = 0.25
+_COPY_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -38,7 +39,8 @@ class Evaluation:
     """What every trial of a search shares.
 
     ``splits`` is their file and ``n_splits`` their number; ``train_rows`` is the mean number of rows to learn from, and
-    ``n_rows``, ``n_columns`` and ``n_classes`` are those of the whole table.
+    ``n_rows``, ``n_columns`` and ``n_classes`` are those of the whole table. ``bags`` says whether the splits' models
+    can stand in for a refitted one.
     """
 
     splits: Path
@@ -48,6 +50,7 @@ class Evaluation:
     n_columns: int
     n_classes: int
     balanced: bool = False
+    bags: bool = False
 
 
 class TrialLoop:
@@ -132,6 +135,8 @@ class TrialLoop:
     def refit_seconds(self, report: TrialReport, n_rows: float | None = None) -> float:
         """Expected seconds to refit a finished trial and save it, on ``n_rows`` or on as many as the splits use."""
         one = report.fit_seconds / self._evaluation.n_splits
+        if self._folder.bag(report.number).is_dir():
+            return _COPY_SECONDS
         if n_rows is None:
             return 1.3 * one + 0.2
         of = CANDIDATES.create(report.candidate).fit_seconds
@@ -169,6 +174,7 @@ class TrialLoop:
             started=self._clock.elapsed(),
         )
         seconds = self._options.trial_seconds
+        bag = self._evaluation.bags and _bags.candidate_allows(report.candidate)
         job = self._pool.submit(
             "autometa.search._evaluate:evaluate",
             {
@@ -180,6 +186,7 @@ class TrialLoop:
                 "threads": self._options.threads,
                 "balanced": balanced(self._evaluation.balanced, report.candidate),
                 "predictions": str(self._folder.predictions(trial.number)),
+                "bag": str(self._folder.bag(trial.number)) if bag else None,
                 "seconds": seconds,
             },
             memory_mb=self._options.trial_memory,
@@ -202,7 +209,8 @@ class TrialLoop:
         running.trial.report(sum(running.scores) / done, step=done)
         # With one split to go, its predictions are worth more to the ensemble than the time that it takes.
         sure = done >= self._evaluation.n_splits - 1 or running.report.origin.strategy == _study.BASELINE
-        self._pool.answer(event.job, go=sure or not running.trial.should_prune())
+        keep = done == self._evaluation.n_splits and self._promises(sum(running.scores) / done)
+        self._pool.answer(event.job, go=sure or not running.trial.should_prune(), keep=keep)
 
     def _end(self, running: _Running, outcome: Outcome) -> None:
         mean = sum(running.scores) / len(running.scores) if running.scores else None
@@ -223,9 +231,17 @@ class TrialLoop:
         _study.tell(self._study, running.trial, status, mean)
         self.reports.append(report)
         self._listener.trial_finished(report)
+        if status == "complete":
+            _bags.drop(self._folder.bags, {one.number for one in self.complete()[: 2 * self._options.ensemble_size]})
         if status in ("timeout", "memory"):
             self._too_large.append(running)
             self._cut_if_hopeless()
+
+    def _promises(self, score: float) -> bool:
+        """Whether a trial with that score is among the best, as many as an ensemble can have."""
+        loss = self._metric.loss(score)
+        better = [one for one in self.complete() if self._metric.loss(one.value or 0.0) < loss]
+        return len(better) < self._options.ensemble_size
 
     def _cut_if_hopeless(self) -> None:
         """Ask for cheaper splits once two trials were too large and none has finished; try those again on them."""
