@@ -103,7 +103,7 @@ class Candidate(ABC):
     """Whether the learner has a ``time_limit``: it then ends a fit early with what it has, instead of being killed."""
 
     bags: ClassVar[bool] = False
-    """Whether the models of a cross-validation, together, are worth more than one model refitted on all rows."""
+    """Whether the models of a cross-validation make a model refitted on all rows better when they stand beside it."""
 
     takes_weights: ClassVar[bool] = False
     """Whether rows can be weighed; where they cannot, weights raise."""

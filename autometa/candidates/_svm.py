@@ -60,6 +60,7 @@ class SVM(Candidate):
     effort: ClassVar[int] = 3
     reference: ClassVar[str] = "Cortes, Vapnik (1995), Support-vector networks, Machine Learning 20"
     cost: ClassVar[FitCost | None] = FitCost(start=0.00091, scale=0.11, rows=1.87, columns=0.75, classes=0.63)
+    bags: ClassVar[bool] = True
     takes_weights: ClassVar[bool] = True
 
     def prepare(self, config: Config, *, schema: TableSchema, seed: int) -> ColumnTransformer:

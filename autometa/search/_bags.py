@@ -1,14 +1,14 @@
-"""The splits' models of a trial, kept as a bag that goes into the ensemble as it is, instead of a refitted model.
+"""The splits' models of a trial, kept as a bag that goes into the ensemble beside the refitted model, or instead of it.
 
-A bag predicts with the mean of its models, each of which learned without one split. Where a learner varies with its
-rows that is as good as one model that learned from all of them, or better (Breiman, 1996, Bagging predictors, Machine
-Learning 24; ``docs/benchmarks/fold_bags.md``), and it costs no time at the end of a search.
+A bag predicts with the mean of its models, each of which learned without one split (Breiman, 1996, Bagging predictors,
+Machine Learning 24). Alone it is about as good as one model that learned from all rows, and costs no time at the end of
+a search; both together, each with half of the weight, are better than either (``docs/benchmarks/fold_bags.md``).
 """
 
 import contextlib
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,16 @@ def save(pipelines: Sequence[Any], folder: Path) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def add_to_model(bag: Path, root: Path, relative: str) -> tuple[str, ...]:
-    """Copy a bag into a model's folder; the paths of its models there, relative to ``root``."""
+def add_to_model(bag: Path, root: Path, relative: str) -> dict[str, float]:
+    """Copy a bag into a model's folder; the paths of its models there, relative to ``root``, and their shares."""
     shutil.copytree(bag, root / relative)
-    return tuple(f"{relative}/{one.name}" for one in sorted(bag.iterdir()))
+    models = sorted(bag.iterdir())
+    return {f"{relative}/{one.name}": 1 / len(models) for one in models}
+
+
+def beside(bag: Mapping[str, float], refitted: str) -> dict[str, float]:
+    """Paths and shares of a refitted model and of a bag beside it, if there is one."""
+    return {refitted: 0.5 if bag else 1.0} | {path: share / 2 for path, share in bag.items()}
 
 
 def drop(folder: Path, keep: Collection[int]) -> None:

@@ -3,7 +3,7 @@
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,10 @@ class Finisher:
             raise SearchError(self._why_nothing())
         self._listener.phase("choosing the ensemble")
         ensemble = self._select(complete)
-        planned = self._affordable(ensemble.weights, complete)
+        bags = {number: self._folder.bag(number) for number in ensemble.weights if self._folder.bag(number).is_dir()}
+        refits = self._affordable(ensemble.weights, complete, needed=not bags)
+        kept = {number: weight for number, weight in ensemble.weights.items() if number in bags or number in refits}
+        planned = kept or refits
         left_out = set(ensemble.weights) - set(planned)
         if left_out:
             self._listener.note(
@@ -110,15 +113,12 @@ class Finisher:
         rows = self._rows_in_time(planned, complete)
         n_rows = len(self._dataset.X) if rows is None else len(rows)
         some = "all" if rows is None else f"{n_rows:,} of {len(self._dataset.X):,}"
-        bags = sum(self._folder.bag(number).is_dir() for number in planned)
-        fits = len(planned) - bags
-        kept = f"keeping the splits' models of {bags}" if bags else ""
-        refitting = f"refitting {fits} model{'s' if fits > 1 else ''} on {some} rows" if fits else ""
-        self._listener.phase(", ".join(filter(None, (kept, refitting))))
+        beside = f", beside the splits' models of {len(bags)}" if bags else ""
+        self._listener.phase(f"refitting {len(refits)} model{'s' if len(refits) != 1 else ''} on {some} rows{beside}")
         if rows is not None:
             self._listener.note(f"the model has learned from {some} rows; a longer time limit uses more", "limited")
         fresh = self._folder.clear_model()
-        refitted = self._refit(planned, fresh, rows)
+        refitted = self._refit(planned, refits, bags, fresh, rows)
         if not refitted:
             raise SearchError(
                 "No model could be refitted within the time limit. The trials are kept: continue with "
@@ -162,8 +162,10 @@ class Finisher:
             deadline=deadline,
         )
 
-    def _affordable(self, weights: Mapping[int, float], complete: Sequence[TrialReport]) -> dict[int, float]:
-        """The heaviest members whose refits fit into the remaining time, at least one."""
+    def _affordable(
+        self, weights: Mapping[int, float], complete: Sequence[TrialReport], *, needed: bool
+    ) -> dict[int, float]:
+        """The heaviest members whose refits fit into the remaining time; if one is ``needed``, at least one."""
         seconds = {report.number: self._loop.refit_seconds(report) for report in complete}
         left = self._clock.remaining() - 0.5
         slots = [0.0] * self._options.jobs
@@ -173,7 +175,7 @@ class Finisher:
             if slots[slot] + seconds[number] <= left:
                 slots[slot] += seconds[number]
                 chosen[number] = weight
-        if chosen:
+        if chosen or not needed:
             return chosen
         in_time = [report for report in complete if seconds[report.number] <= left]
         fallback = in_time[0] if in_time else min(complete, key=lambda report: seconds[report.number])
@@ -194,21 +196,27 @@ class Finisher:
             return self._search_rows
         return sample_rows(self._dataset.y.to_numpy(), self._dataset.task, keep=keep, seed=self._options.seed)
 
-    def _refit(self, planned: Mapping[int, float], fresh: Path, rows: Rows | None) -> dict[int, tuple[str, ...]]:
-        """Take the bag that a trial has kept, refit the others in worker processes; what is late is left out, and said.
+    def _refit(
+        self,
+        planned: Mapping[int, float],
+        refits: Collection[int],
+        bags: Mapping[int, Path],
+        fresh: Path,
+        rows: Rows | None,
+    ) -> dict[int, dict[str, float]]:
+        """Take the bags, and refit in worker processes beside them; what is not done in time is left out, and said.
 
         Returns:
-            Folders of pipelines, relative to the model's, by trial number, heaviest first.
+            By trial number, heaviest first: folders of pipelines, relative to the model's, and their shares.
         """
         configs = {report.number: report for report in self._loop.reports}
         chosen = None if rows is None else self._folder.path / "work" / "refit-rows.npy"
         if chosen is not None and rows is not None:
             save_array(chosen, rows)
-        waiting = [(number, f"members/{i:02d}-{configs[number].candidate}") for i, number in enumerate(planned)]
+        members = {number: f"members/{i:02d}-{configs[number].candidate}" for i, number in enumerate(planned)}
+        done = {number: _bags.add_to_model(bags[number], fresh, f"{members[number]}-splits") for number in bags}
+        waiting = [(number, relative) for number, relative in members.items() if number in refits]
         running: dict[Job, tuple[int, str]] = {}
-        bags = {number: self._folder.bag(number) for number in planned}
-        done = {n: _bags.add_to_model(bags[n], fresh, relative) for n, relative in waiting if bags[n].is_dir()}
-        waiting = [(number, relative) for number, relative in waiting if number not in done]
         while waiting or running:
             while waiting and len(running) < self._options.jobs:
                 number, relative = waiting.pop(0)
@@ -233,7 +241,7 @@ class Finisher:
                     continue
                 number, relative = running.pop(event.job)
                 if event.outcome.status == "ok":
-                    done[number] = (relative,)
+                    done[number] = _bags.beside(done.get(number, {}), relative)
                     continue
                 shutil.rmtree(fresh / relative, ignore_errors=True)
                 reason = event.outcome.reason or event.outcome.status
@@ -288,20 +296,20 @@ class Finisher:
         )
 
     def _save(
-        self, fresh: Path, folders: Mapping[int, Sequence[str]], finished: Finished, facts: Mapping[str, Any]
+        self, fresh: Path, folders: Mapping[int, Mapping[str, float]], finished: Finished, facts: Mapping[str, Any]
     ) -> None:
         reports = {report.number: report for report in self._loop.reports}
         members = [
             model.Member(
                 path=path,
-                weight=weight / len(folders[number]),
+                weight=weight * share,
                 candidate=reports[number].candidate,
                 config=reports[number].config,
                 trial=number,
                 score=reports[number].value or math.nan,
             )
             for number, weight in finished.weights.items()
-            for path in folders[number]
+            for path, share in folders[number].items()
         ]
         model.write_card(
             fresh,

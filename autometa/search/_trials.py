@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import optuna
 
 TICK_SECONDS = 0.25
-_COPY_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -135,8 +134,6 @@ class TrialLoop:
     def refit_seconds(self, report: TrialReport, n_rows: float | None = None) -> float:
         """Expected seconds to refit a finished trial and save it, on ``n_rows`` or on as many as the splits use."""
         one = report.fit_seconds / self._evaluation.n_splits
-        if self._folder.bag(report.number).is_dir():
-            return _COPY_SECONDS
         if n_rows is None:
             return 1.3 * one + 0.2
         of = CANDIDATES.create(report.candidate).fit_seconds

@@ -54,16 +54,29 @@ def tuned(table: pd.DataFrame, folder: Path, **options: object) -> TuneResult:
     return autometa.tune(table, target="class", **{**settings, **options})  # type: ignore[arg-type]
 
 
-def test_a_bag_shares_its_trial_s_weight_and_the_others_are_refitted(search: tuple[TuneResult, pd.DataFrame]) -> None:
+def test_a_bag_has_half_of_its_trial_s_weight_and_the_refitted_model_the_other(
+    search: tuple[TuneResult, pd.DataFrame],
+) -> None:
     result, _ = search
     bagged = {}
     for trial, weight in result.weights.items():
         mine = [member for member in result.model.members if member.trial == trial]
         boosted = mine[0].candidate == "hist_gradient_boosting"
-        assert len(mine) == (5 if boosted else 1)
-        assert [member.weight for member in mine] == pytest.approx([weight / len(mine)] * len(mine))
+        shares = [0.5, *[0.1] * 5] if boosted else [1.0]
+        assert [member.weight for member in mine] == pytest.approx([weight * share for share in shares])
         bagged[trial] = boosted
     assert any(bagged.values())
+    assert sum(member.weight for member in result.model.members) == pytest.approx(1.0)
+
+
+def test_without_time_for_a_refit_the_bag_is_the_model(
+    search: tuple[TuneResult, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, table = search
+    monkeypatch.setattr("autometa.search._trials.TrialLoop.refit_seconds", lambda *_, **__: 1e6)
+    result = tuned(table, tmp_path / "out", trials=2, time_limit=600, candidates=CANDIDATES_OF_BOTH_KINDS[:1])
+    assert {member.path.split("/")[1].rpartition("-")[2] for member in result.model.members} == {"splits"}
+    assert sum(member.weight for member in result.model.members) == pytest.approx(1.0)
 
 
 def test_the_models_are_those_that_were_judged(search: tuple[TuneResult, pd.DataFrame]) -> None:
@@ -91,7 +104,7 @@ def test_a_resumed_search_finds_the_bags_of_before(search: tuple[TuneResult, pd.
     _, table = search
     before = tuned(table, tmp_path / "out", trials=3, candidates=CANDIDATES_OF_BOTH_KINDS[:1])
     after = autometa.tune(resume=before.folder, trials=4, mlflow=False)
-    assert {len([m for m in after.model.members if m.trial == trial]) for trial in after.weights} == {5}
+    assert {len([m for m in after.model.members if m.trial == trial]) for trial in after.weights} == {6}
 
 
 def test_one_split_has_no_bag(search: tuple[TuneResult, pd.DataFrame], tmp_path: Path) -> None:
