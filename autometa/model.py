@@ -7,6 +7,7 @@
       members/00-lightgbm/
         pipeline.skops                  a scikit-learn pipeline, loaded against a fixed list of types
         weights.safetensors             tensors of a network, where the member is one
+      members/00-lightgbm-splits/0/     the same of each split's model, where they are kept beside it
 
 Paths in the card are relative, so the folder can be moved. Loading runs no foreign code: skops rebuilds only
 the types in `autometa.candidates.TRUSTED_TYPES` and those of installed plug-ins; safetensors and JSON hold no
