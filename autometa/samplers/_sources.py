@@ -24,13 +24,13 @@ from autometa.spaces import SearchSpace
 
 Floats = npt.NDArray[np.float64]
 
-MOST_CONFIGS = 20_000
+MOST_CONFIGS = 60_000
 LEAST_CONFIGS = 8
-_ROWS_OF_ONE = 1000
+_ROWS_OF_ONE = 3000
 _BEST_IN_ALL = 600
 _RANDOM = 1000
 _LONGEST = 8.0
-_FORMAT = "forests-2"
+_FORMAT = "forests-3"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,18 +87,28 @@ class Sources:
         mean = says @ weights if len(self) else np.zeros(len(codes))
         return Inputs(x, mean, (says - mean[:, None]) * np.sqrt(weights))
 
+    def complementing(self, served: Floats, weights: Floats) -> npt.NDArray[np.int64]:
+        """Rows of the pool, first the one with which the sources' weighted mean utility is greatest.
+
+        Ties go to the greater mean of its own, then to the earlier one; sums are compared to 12 digits.
+
+        Args:
+            served: What each source has already, shape (n_sources,); a configuration that is worse there adds nothing.
+            weights: Of the sources, summing to 1.
+        """
+        together = np.round(np.maximum(self.pool_says, served) @ weights, 12)
+        return np.lexsort((-np.round(self.pool_says @ weights, 12), -together))
+
     def portfolio(self, n: int, weights: Floats) -> Floats:
         """Codes of the pool, chosen greedily: each lowers most the weighted mean regret of the best so far.
 
         Where none does, those of the least mean regret of their own follow.
         """
-        best, chosen = np.full(len(self), -1.0), list[int]()
-        own = np.round(self.pool_says @ weights, 12)
+        served, chosen = np.full(len(self), -1.0), list[int]()
         for _ in range(min(n, len(self.pool)) if len(self) else 0):
-            gains = np.round(np.maximum(self.pool_says, best) @ weights, 12)
-            gains[chosen] = -np.inf
-            chosen.append(int(np.lexsort((-own, -gains))[0]))
-            best = np.maximum(best, self.pool_says[chosen[-1]])
+            rows = self.complementing(served, weights)
+            chosen.append(int(rows[~np.isin(rows, chosen)][0]))
+            served = np.maximum(served, self.pool_says[chosen[-1]])
         return self.pool[chosen]
 
     def scale_prior(self) -> tuple[float, float]:

@@ -13,6 +13,11 @@ Floats = npt.NDArray[np.float64]
 
 _BELIEF = 0.9  # probability, before any trial, that the sources tell something about the target
 _ALONE = Settings(residual=0.0, length=math.log(0.6), noise=math.log(0.05), widths=(0.0, 0.0, 0.0, 0.7, 1.0))
+_TRUSTED = 0.5
+_MOST_SERVING = 10
+_SERVED = 0.2  # share of the first configuration's mean regret at which the sources count as served
+_SHARPNESS = 3.0
+_LEAST_CONCORDANCE = 0.02
 _FEW = 20
 _EVERY = 5
 
@@ -20,17 +25,19 @@ _EVERY = 5
 class TransferSampler(InformedSampler):
     """Bayesian optimization whose prior is what other datasets say, for as long as it holds.
 
-    Every dataset of the base is a source: a forest predicts its utility anywhere. The target's utility is modelled as
-    their weighted mean, plus learned weights on how they differ, plus a residual of its own (see
-    `autometa.samplers._gp`). So its first proposal is what does best over all sources; the next ones tell apart which
-    of them the target resembles; and the more trials there are, the more the target's own runs decide. How far the
-    sources explain each other is learned beforehand, and sets how fast.
+    Every dataset of the base is a source: a forest predicts its utility anywhere. The first proposals, at most ten,
+    serve one source after the other: each is what lowers most the sources' mean regret of the best so far, as in a
+    greedy portfolio, but a source counts for more the better it orders the trials that have ended.
 
-    Beside it stands a process that knows of no source. Each counts as much as the evidence makes it probable, so
-    sources that mislead lose their say after a few trials (``trust`` in a trial's proposal is what they still have).
+    When most are served, the target's utility is modelled as the sources' weighted mean, plus learned weights on how
+    they differ, plus a residual of its own (see `autometa.samplers._gp`): the more trials there are, the more the
+    target's own runs decide. How far the sources explain each other is learned beforehand, and sets how fast. Proposals
+    have the greatest expected improvement among the sources' best configurations, random ones, and mutations of the
+    best that are known. Trials running elsewhere count with the value that the model expects of them.
 
-    Proposals have the greatest expected improvement among the sources' best configurations, random ones, and mutations
-    of the best that are known. Trials running elsewhere count with the value that the model expects of them.
+    Beside that model stands a process that knows of no source. Each counts as much as the evidence makes it probable,
+    so sources that mislead lose their say after a few trials (``trust`` in a trial's proposal is what they still have),
+    and are no longer served when it is less than half.
 
     Without sources it is Bayesian optimization with a Matern-5/2 kernel.
 
@@ -54,16 +61,44 @@ class TransferSampler(InformedSampler):
 
     def propose(self, seen: Seen, rng: np.random.Generator) -> Proposals:
         """See `ModelSampler.propose`."""
-        if not len(seen.values):
-            first = self.hunt(seen, rng, lambda codes: self.inputs(codes).mean, generations=0)
-            return Proposals(first, {"trust": 1.0 if len(self.sources) else 0.0})
-        mixture = _Mixture(self, seen)
-        codes = self.hunt(seen, rng, lambda codes: mixture.score(self.inputs(codes)))
-        return Proposals(codes, {"trust": round(mixture.trust, 4)})
+        mixture = _Mixture(self, seen) if len(seen.values) else None
+        trust = mixture.trust if mixture else 1.0 if len(self.sources) else 0.0
+        codes = self._serving(seen) if trust >= _TRUSTED else np.empty((0, 0))
+        if not len(codes):
+            score = mixture.score if mixture else lambda inputs: inputs.mean
+            codes = self.hunt(seen, rng, lambda codes: score(self.inputs(codes)), generations=2 if mixture else 0)
+        return Proposals(codes, {"trust": round(trust, 4)})
+
+    def _serving(self, seen: Seen) -> Floats:
+        """Codes of the pool, best first, for the sources that no trial serves yet; none when there are few of these."""
+        tried = self.sources.says(np.concatenate([seen.codes, seen.pending]))
+        if len(tried) >= _MOST_SERVING:
+            return np.empty((0, 0))
+        weights = self.weights * _concordance(tried[: len(seen.values)], seen.values) ** _SHARPNESS
+        weights /= weights.sum()
+        served = tried.max(axis=0, initial=-1.0)
+        if served @ weights >= _SERVED * (self.sources.pool_says @ weights).max():
+            return np.empty((0, 0))
+        return self._fresh(self.sources.pool[self.sources.complementing(served, weights)], set(seen.taken))
 
     def inputs(self, codes: Floats) -> Inputs:
         """Codes as the process sees them."""
         return self.sources.inputs(codes, self.sources.says(codes), self.weights)
+
+
+def _concordance(says: Floats, values: Floats) -> Floats:
+    """How well each source orders the trials, shape (n_sources,), in (0, 1]: Goodman and Kruskal's gamma, cut at 0.
+
+    Every source begins with three pairs in the right order and one in the wrong, so that a few trials do not decide.
+
+    Args:
+        says: Utility of the trials on each source, shape (n, n_sources).
+        values: What came of them, shape (n,), larger is better.
+    """
+    left, right = np.triu_indices(len(values), 1)
+    agrees = np.sign(values[left] - values[right])[:, None] * np.sign(says[left] - says[right])
+    gamma = (agrees.sum(axis=0) + 2) / (np.abs(agrees).sum(axis=0) + 4)
+    return np.asarray(np.maximum(gamma, _LEAST_CONCORDANCE))
 
 
 class _Mixture:
