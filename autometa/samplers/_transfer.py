@@ -15,6 +15,7 @@ _BELIEF = 0.9  # probability, before any trial, that the sources tell something 
 _ALONE = Settings(residual=0.0, length=math.log(0.6), noise=math.log(0.05), widths=(0.0, 0.0, 0.0, 0.7, 1.0))
 _TRUSTED = 0.5
 _MOST_SERVING = 10
+_DOUBTS_EVERY = 5
 _SERVED = 0.2  # share of the first configuration's mean regret at which the sources count as served
 _SHARPNESS = 3.0
 _LEAST_CONCORDANCE = 0.02
@@ -36,8 +37,12 @@ class TransferSampler(InformedSampler):
     best that are known. Trials running elsewhere count with the value that the model expects of them.
 
     Beside that model stands a process that knows of no source. Each counts as much as the evidence makes it probable,
-    so sources that mislead lose their say after a few trials (``trust`` in a trial's proposal is what they still have),
-    and are no longer served when it is less than half.
+    so sources that mislead lose their say after a few trials, and are no longer served when it is less than half. Every
+    fifth proposal is that process's alone: sources may be right about the part of the space that they lead to, and
+    wrong about the rest.
+
+    A trial's proposal notes ``trust``, what say the sources have, from 0 to 1, and the ``way`` that it was made:
+    ``serves``, ``improves`` or ``doubts``.
 
     Without sources it is Bayesian optimization with a Matern-5/2 kernel.
 
@@ -62,12 +67,17 @@ class TransferSampler(InformedSampler):
     def propose(self, seen: Seen, rng: np.random.Generator) -> Proposals:
         """See `ModelSampler.propose`."""
         mixture = _Mixture(self, seen) if len(seen.values) else None
-        trust = mixture.trust if mixture else 1.0 if len(self.sources) else 0.0
-        codes = self._serving(seen) if trust >= _TRUSTED else np.empty((0, 0))
-        if not len(codes):
-            score = mixture.score if mixture else lambda inputs: inputs.mean
-            codes = self.hunt(seen, rng, lambda codes: score(self.inputs(codes)), generations=2 if mixture else 0)
-        return Proposals(codes, {"trust": round(trust, 4)})
+        trust = mixture.trust if mixture else float(len(self.sources) > 0)
+        notes = {"trust": round(trust, 4)}
+        if trust >= _TRUSTED and len(codes := self._serving(seen)):
+            return Proposals(codes, notes | {"way": "serves"})
+        if mixture is None:
+            codes = self.hunt(seen, rng, lambda codes: self.inputs(codes).mean, generations=0)
+            return Proposals(codes, notes | {"way": "improves"})
+        doubts = (len(seen.values) + len(seen.pending)) % _DOUBTS_EVERY == _DOUBTS_EVERY - 1
+        score = mixture.score_alone if doubts else mixture.score
+        codes = self.hunt(seen, rng, lambda codes: score(self.inputs(codes)))
+        return Proposals(codes, notes | {"way": "doubts" if doubts else "improves"})
 
     def _serving(self, seen: Seen) -> Floats:
         """Codes of the pool, best first, for the sources that no trial serves yet; none when there are few of these."""
@@ -135,6 +145,10 @@ class _Mixture:
                 known = inputs if with_sources else _without_sources(inputs)
                 total = np.logaddexp(total, math.log(share) + process.log_improvement(known))
         return total
+
+    def score_alone(self, inputs: Inputs) -> Floats:
+        """Logarithm of the improvement that the process without sources expects."""
+        return self._parts[-1][1].log_improvement(_without_sources(inputs))
 
 
 def _with_pending(

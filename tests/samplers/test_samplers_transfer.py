@@ -1,10 +1,10 @@
 """The first proposals serve one source after the other, and follow those that order the trials well."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import optuna
 import pandas as pd
 import pytest
@@ -14,11 +14,9 @@ from optuna.trial import create_trial
 from autometa.knowledge import KnowledgeBase
 from autometa.metrics import own
 from autometa.samplers import TransferSampler, _transfer
-from autometa.samplers._sources import Sources
+from autometa.samplers._base import CLAIM
 from autometa.samplers._transfer import _concordance
 from autometa.spaces import SearchSpace
-
-Floats = npt.NDArray[np.float64]
 
 LINE = SearchSpace.from_dict(
     {"name": "line", "hyperparameters": {"x": {"type": "float", "low": 0.0, "high": 1.0, "default": 0.5}}}
@@ -47,6 +45,13 @@ def search(chosen: TransferSampler, error: Callable[[float], float], n_trials: i
     return [trial.params["x"] for trial in study.trials]
 
 
+def told(study: optuna.Study, places: Sequence[float], error: Callable[[float], float]) -> None:
+    """Add trials."""
+    for x in places:
+        trial = create_trial(params={"x": x}, distributions={"x": FloatDistribution(0.0, 1.0)}, value=error(x))
+        study.add_trial(trial)
+
+
 def test_concordance_counts_pairs_and_starts_from_three_to_one() -> None:
     values = np.array([1.0, 2.0, 3.0, 3.0])  # five pairs that differ
     right, wrong, silent, half = [1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0], [0.0] * 4, [1.0, 2.0, 1.0, 1.0]
@@ -64,9 +69,7 @@ def test_running_trials_serve_one_group_of_sources_each(tmp_path: Path) -> None:
 
 def test_a_source_that_orders_the_trials_comes_before_many_that_do_not(tmp_path: Path) -> None:
     study = optuna.create_study(sampler=sampler(tmp_path, *[bowl(0.2)] * 5, bowl(0.8)))
-    for x in (0.0, 0.4, 0.6):  # each of the six is 0.2 away from its best
-        trial = create_trial(params={"x": x}, distributions={"x": FloatDistribution(0.0, 1.0)}, value=bowl(0.8)(x))
-        study.add_trial(trial)
+    told(study, (0.0, 0.4, 0.6), bowl(0.8))  # each of the six is 0.2 away from its best
     assert LINE.suggest(study.ask())["x"] == pytest.approx(0.8, abs=0.06)
 
 
@@ -81,27 +84,51 @@ def spike(best: float) -> Callable[[float], float]:
     return lambda x: 0.0 if x == best else 0.5 + x / 2
 
 
-def served(folder: Path, error: Callable[[float], float], monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many of fifteen trials serve one of seventeen sources; the others come from the model."""
-    calls = list[int]()
-    original = Sources.complementing
-
-    def counted(self: Sources, served: Floats, weights: Floats) -> npt.NDArray[np.int64]:
-        calls.append(1)
-        return original(self, served, weights)
-
-    monkeypatch.setattr(Sources, "complementing", counted)
-    search(sampler(folder, *map(spike, GRID[1:18])), error, 15)
-    return len(calls)
+def ways(chosen: TransferSampler, error: Callable[[float], float], n_trials: int) -> list[str]:
+    """How each trial was proposed."""
+    study = optuna.create_study(sampler=chosen)
+    found = []
+    for _ in range(n_trials):
+        trial = study.ask()
+        study.tell(trial, error(float(str(LINE.suggest(trial)["x"]))))
+        said = study._storage.get_trial_system_attrs(trial._trial_id)[CLAIM]
+        found.append(str(json.loads(said)["way"]))
+    return found
 
 
 def test_sources_that_are_right_are_served_as_long_as_it_is_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 6 <= served(tmp_path / "ten", spike(1.0), monkeypatch) <= _transfer._MOST_SERVING
+    errors = [spike(best) for best in GRID[1:18]]
+    assert 6 <= ways(sampler(tmp_path / "ten", *errors), spike(1.0), 12).count("serves") <= _transfer._MOST_SERVING
     monkeypatch.setattr(_transfer, "_MOST_SERVING", 3)
-    assert served(tmp_path / "three", spike(1.0), monkeypatch) == 3
+    assert ways(sampler(tmp_path / "three", *errors), spike(1.0), 6) == ["serves"] * 3 + [
+        "improves",
+        "doubts",
+        "improves",
+    ]
 
 
-def test_sources_that_say_the_opposite_are_no_longer_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 1 <= served(tmp_path, bowl(1.0), monkeypatch) <= 5
+def test_sources_that_say_the_opposite_are_no_longer_served(tmp_path: Path) -> None:
+    found = ways(sampler(tmp_path, *[spike(best) for best in GRID[1:18]]), bowl(1.0), 12)
+    assert 1 <= found.count("serves") <= 5
+    assert found[-3] == "doubts"
+
+
+@pytest.mark.parametrize(("n_trials", "the_same"), [(3, False), (4, True)])
+def test_every_fifth_proposal_does_not_hang_on_what_sources_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_trials: int, the_same: bool
+) -> None:
+    monkeypatch.setattr(_transfer, "_MOST_SERVING", 0)
+    tried = []
+    for best in (0.2, 0.8):
+        study = optuna.create_study(sampler=sampler(tmp_path / str(best), bowl(best), bowl(best)))
+        told(study, (0.5, 0.52, 0.48, 0.51)[:n_trials], lambda x: 0.3 + (x - 0.5) ** 2)
+        tried.append(LINE.suggest(study.ask())["x"])
+    assert (tried[0] == pytest.approx(tried[1], abs=0.05)) is the_same
+
+
+def test_without_sources_it_is_bayesian_optimization(tmp_path: Path) -> None:
+    chosen = sampler(tmp_path)
+    assert ways(chosen, bowl(0.3), 3) == ["improves"] * 3
+    assert min(map(bowl(0.3), search(chosen, bowl(0.3), 12))) < 0.05
