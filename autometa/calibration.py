@@ -12,6 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 TINY = 1e-15
 """What a probability of 0 is taken for before its logarithm is."""
+_MOST_ROWS = 5000  # two numbers are learned from no more
 _WORTH = 1e-3  # share of the log-loss that a calibration must save, on rows that it was not learned from
 
 
@@ -47,6 +48,16 @@ class Calibration:
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
         """What `to_json` gave."""
         return cls(float(plain["temperature"]), float(plain["smoothing"]), tuple(map(float, plain["frequencies"])))
+
+
+def calibrated(values: Floats, calibration: Calibration | None) -> Floats:
+    """What a calibration makes of predictions; None leaves them as they are."""
+    return values if calibration is None else calibration.apply(values)
+
+
+def learn(probabilities: Floats, y: npt.NDArray[np.int64], sample_weights: Floats | None = None) -> Calibration:
+    """The calibration with the least log-loss on these rows themselves; what that is elsewhere, `calibrate` says."""
+    return _learned(probabilities, y, np.ones(len(y)) if sample_weights is None else sample_weights)
 
 
 def calibrate(
@@ -90,13 +101,15 @@ def _learned(probabilities: Floats, y: npt.NDArray[np.int64], weights: Floats) -
     from scipy.optimize import minimize
 
     counts = np.bincount(y, weights, minlength=probabilities.shape[1])
+    thin = slice(None, None, -(-len(y) // _MOST_ROWS))
+    some, right, counted = probabilities[thin], y[thin], weights[thin]
     frequencies = tuple(float(one) for one in (counts + 1e-3) / (counts + 1e-3).sum())
 
     def of(theta: Floats) -> Calibration:
         return Calibration(math.exp(theta[0]), math.exp(theta[1]), frequencies)
 
     def loss(theta: Floats) -> float:
-        return log_loss(of(theta).apply(probabilities), y, weights)
+        return log_loss(of(theta).apply(some), right, counted)
 
     found = minimize(
         loss,

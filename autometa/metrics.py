@@ -93,6 +93,11 @@ class Metric:
             return self.own_direction
         return "minimize" if str(self.scorer_name).startswith("neg_") else "maximize"
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether it is best where probabilities mean what they say, so that calibrating them helps."""
+        return self.scorer_name in ("neg_log_loss", "neg_brier_score")
+
     def score(
         self, predictions: "Predictions", y: npt.ArrayLike, weights: npt.NDArray[np.float64] | None = None
     ) -> float:

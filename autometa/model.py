@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autometa.calibration import Calibration
+from autometa.calibration import Calibration, calibrated
 from autometa.candidates import CANDIDATES, TRUSTED_TYPES
 from autometa.datasets import TableSchema
 from autometa.errors import ModelError, OptionError
@@ -49,7 +49,8 @@ class InvalidPredictionsError(RuntimeError):
 class Member:
     """One pipeline of a model and its share of the vote.
 
-    ``path`` is relative to the model's folder; ``trial`` is the study's trial number.
+    ``path`` is relative to the model's folder; ``trial`` is the study's trial number; ``calibration`` is what its
+    probabilities go through before they are weighted.
     """
 
     path: str
@@ -58,6 +59,18 @@ class Member:
     config: Config
     trial: int
     score: float
+    calibration: Calibration | None = None
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """What `to_json` gave."""
+        return cls(**{**plain, "calibration": _calibration(plain)})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; a calibration only where there is one."""
+        names = ("path", "weight", "candidate", "config", "trial", "score")
+        plain = {name: getattr(self, name) for name in names}
+        return plain if self.calibration is None else plain | {"calibration": self.calibration.to_json()}
 
 
 class Model:
@@ -71,9 +84,8 @@ class Model:
         self.folder = folder
         self.card = card
         self.schema = TableSchema.from_json(card["schema"])
-        self.members = tuple(Member(**member) for member in card["members"])
-        calibrated = card.get("calibration")
-        self.calibration = None if calibrated is None else Calibration.from_json(calibrated)
+        self.members = tuple(Member.from_json(member) for member in card["members"])
+        self.calibration = _calibration(card)
         self._pipelines: list[Any] | None = None
 
     @classmethod
@@ -160,10 +172,10 @@ class Model:
         if not len(X):
             return np.zeros((0, n_classes) if n_classes else 0)
         total = sum(
-            member.weight * raw_predictions(pipeline, X, n_classes)
+            member.weight * calibrated(raw_predictions(pipeline, X, n_classes), member.calibration)
             for member, pipeline in zip(self.members, self.pipelines, strict=True)
         )
-        return np.asarray(total) if self.calibration is None else self.calibration.apply(np.asarray(total))
+        return calibrated(np.asarray(total), self.calibration)
 
     def _check_files(self) -> None:
         for relative in (*self.card["files"], *(member.path for member in self.members)):
@@ -199,17 +211,14 @@ def write_card(folder: Path, members: Iterable[Member], schema: TableSchema, fac
         facts: JSON values for people: metric, score, seed, dataset, versions, command; and ``calibration``, which is
             `Calibration.to_json` or None.
     """
-    listed = [
-        {name: getattr(member, name) for name in ("path", "weight", "candidate", "config", "trial", "score")}
-        for member in members
-    ]
+    listed = [member.to_json() for member in members]
     files = {
         str(path.relative_to(folder)): _sha256(path)
         for member in listed
         for path in sorted((folder / member["path"]).iterdir())
     }
     card = {
-        "format": FORMAT if facts.get("calibration") else _UNCALIBRATED,
+        "format": FORMAT if facts.get("calibration") or any("calibration" in one for one in listed) else _UNCALIBRATED,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **facts,
         "members": listed,
@@ -292,6 +301,11 @@ def load_pipeline(folder: Path, *, trusted: Sequence[str] = TRUSTED_TYPES) -> An
     except Exception as error:  # skops raises whatever a damaged archive makes it raise
         raise ModelError(f"{path} cannot be loaded safely: {type(error).__name__}: {error}") from error
     return pipeline
+
+
+def _calibration(plain: Mapping[str, Any]) -> Calibration | None:
+    said = plain.get("calibration")
+    return None if said is None else Calibration.from_json(said)
 
 
 def _trusted(member: Member) -> Sequence[str]:

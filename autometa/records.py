@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 TaskType = Literal["binary", "multiclass", "regression"]
 Direction = Literal["minimize", "maximize"]
@@ -102,6 +102,8 @@ class TrialReport:
     is their mean, or None where the trial did not finish. ``fit_seconds`` is time inside the candidate's
     own fit and predict, so ``ended - started - fit_seconds`` is overhead. ``records`` says for each split where a
     learner stopped that its own time limit ended, so that the trial can be repeated exactly; empty if none did.
+    ``calibration`` (`Calibration.to_json`) is what its probabilities go through before they are scored, where the
+    metric asks that they mean what they say and it helps.
     """
 
     number: int
@@ -117,6 +119,7 @@ class TrialReport:
     peak_memory_mb: float | None = None
     reason: str = ""
     records: tuple[Mapping[str, int], ...] = ()
+    calibration: Mapping[str, Any] | None = None
 
 
 NoteKind = Literal["info", "inferred", "warning", "limited", "skipped", "failed"]

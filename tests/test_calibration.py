@@ -1,16 +1,19 @@
 """Probabilities that are too sure are made less sure, and those that are right are left alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import autometa
 from autometa import model
-from autometa.calibration import Calibration, calibrate
+from autometa.calibration import Calibration, calibrate, learn
 from autometa.datasets import Dataset
 from autometa.model import Member, Model
+from autometa.search._splits import Splits
 from tests.test_model import dataset as dataset  # a fixture
 from tests.test_model import saved
 
@@ -78,6 +81,53 @@ def test_rows_count_by_their_weights() -> None:
     half, _ = calibrate(probabilities[:2000], y[:2000], folds[:2000]) or pytest.fail("nothing was learned")
     found, _ = calibrate(probabilities, y, folds, sample_weights=weights) or pytest.fail("nothing was learned")
     assert found.temperature == pytest.approx(half.temperature, rel=1e-3)
+
+
+def test_what_is_learned_from_many_rows_is_learned_from_some_of_them() -> None:
+    probabilities, y, _ = sample(2.0, n=40_000)
+    found = learn(probabilities, y)
+    assert found.temperature == pytest.approx(2.0, rel=0.1)
+    assert found.frequencies == pytest.approx(np.bincount(y) / len(y), abs=1e-6)
+    others = probabilities.copy()
+    others[1::8] = 1 / 3  # rows that are not looked at
+    assert learn(others, y) == found
+
+
+def test_members_are_calibrated_before_they_are_weighted(dataset: Dataset, tmp_path: Path) -> None:
+    plain = Model.load(saved(tmp_path, dataset, {"logistic_regression": 0.75, "k_nearest_neighbors": 0.25}))
+    calibration = Calibration(2.0, 0.1, (0.2, 0.3, 0.5))
+    linear, neighbours = plain.members
+    model.write_card(tmp_path, [linear, replace(neighbours, calibration=calibration)], dataset.schema, {})
+    assert json.loads((tmp_path / "card.json").read_text())["format"] == 2
+    values = [one.predict_proba(dataset.X) for one in plain.pipelines]
+    expected = 0.75 * values[0] + 0.25 * calibration.apply(values[1])
+    np.testing.assert_allclose(autometa.load_model(tmp_path).predict_proba(dataset.X), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
+def test_trials_are_calibrated_where_the_metric_asks_for_it(metric: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    table = pd.DataFrame(x, columns=["a", "b"]).assign(y=np.where(x[:, 0] + rng.normal(0, 0.7, 200) > 0, "yes", "no"))
+    result = autometa.tune(
+        table, target="y", metric=metric, trials=1, jobs=1, candidates=["k_nearest_neighbors"], warm_start="none",
+        mlflow=False, learn=False, report=False, output=tmp_path / "out",
+    )  # fmt: skip
+    (trial,) = result.trials
+    predictions = np.load(tmp_path / "out" / "work" / "predictions" / "00000.npy")
+    splits = Splits.load(tmp_path / "out" / "work" / "splits-0.npy")
+    right = predictions[np.arange(200), (table["y"] == "yes").to_numpy(int)[np.concatenate(splits.test)]]
+    if metric == "accuracy":
+        assert trial.calibration is None
+        assert result.model.members[0].calibration is None
+        return
+    assert predictions.min() > 0.0  # a vote of neighbours that all agree is no longer certain
+    scores = [-np.log(right[splits.folds == fold]).mean() for fold in range(5)]
+    assert trial.fold_scores == pytest.approx(scores)
+    assert trial.value == pytest.approx(np.mean(scores))
+    (member,) = result.model.members
+    assert member.calibration == Calibration.from_json(trial.calibration or pytest.fail("there is none"))
+    assert result.model.predict_proba(table).min() > 0.0
 
 
 def test_a_saved_model_calibrates_and_older_versions_refuse_it(dataset: Dataset, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autometa.calibration import TINY
+from autometa.calibration import TINY, Calibration
 from autometa.candidates import available
 from autometa.datasets import Column
 from autometa.errors import OptionError
@@ -146,20 +146,21 @@ def _graph(model: Model) -> "GraphProto":
     inputs = {name: name for name in names}
     total = ""
     for place, member in enumerate(model.members):
-        values = graph.op("Mul", _member(graph, model, place, inputs), float(member.weight))
+        values = _calibrated(graph, member.calibration, _member(graph, model, place, inputs))
+        values = graph.op("Mul", values, float(member.weight))
         total = graph.op("Add", total, values) if total else values
-    total = _calibrated(graph, model, total)
+    total = _calibrated(graph, model.calibration, total)
     outputs = _labels(graph, model, total, ends) if model.classes else _prediction(graph, total, *ends)
     return graph.proto("autometa", [_input(column) for column in model.schema.features], outputs)
 
 
-def _calibrated(graph: Graph, model: Model, total: str) -> str:
+def _calibrated(graph: Graph, calibration: Calibration | None, values: str) -> str:
     """`Calibration.apply`, operator by operator."""
-    if model.calibration is None:
-        return total
-    raised = graph.op("Pow", graph.op("Max", total, TINY), 1.0 / model.calibration.temperature)
-    kept = graph.op("Mul", graph.normalised(raised), 1.0 - model.calibration.smoothing)
-    return graph.op("Add", kept, model.calibration.smoothing * np.array([model.calibration.frequencies]))
+    if calibration is None:
+        return values
+    raised = graph.op("Pow", graph.op("Max", values, TINY), 1.0 / calibration.temperature)
+    kept = graph.op("Mul", graph.normalised(raised), 1.0 - calibration.smoothing)
+    return graph.op("Add", kept, calibration.smoothing * np.array([calibration.frequencies]))
 
 
 def _member(graph: Graph, model: Model, place: int, inputs: Mapping[str, str]) -> str:

@@ -134,7 +134,7 @@ def pipeline(model: Model, *, member: int | None = None, whole: bool = False) ->
         model: A loaded model.
         member: Place of the member in ``model.members``; None takes the one with the most weight.
         whole: Take all members: scikit-learn's `VotingClassifier` or `VotingRegressor` with their weights, and the
-            model's calibration.
+            model's calibration. Members have calibrations of their own, with which they also stand alone.
 
     Raises:
         OptionError: There is no such member, or both options are given.
@@ -145,8 +145,8 @@ def pipeline(model: Model, *, member: int | None = None, whole: bool = False) ->
     schema = model.schema.to_json()
     table = TableShape(schema)._ready()
     if model.task != "regression":
-        calibration = model.calibration.to_json() if whole and model.calibration is not None else None
-        labelled = LabelledClassifier(clone(fitted), schema, calibration)._take(fitted)
+        chosen = model.calibration if whole else model.members[chosen_member(model, member)].calibration
+        labelled = LabelledClassifier(clone(fitted), schema, _plain(chosen))._take(fitted)
         return Pipeline([("table", table), ("model", labelled)])
     steps = fitted.steps if isinstance(fitted, Pipeline) else [("model", fitted)]
     return Pipeline([("table", table), *steps])
@@ -172,6 +172,10 @@ def plugin_types(model: Model) -> tuple[str, ...]:
     return tuple(name for one in sorted(members) for name in candidates.CANDIDATES.create(one).trusted_types)
 
 
+def _plain(calibration: Calibration | None) -> dict[str, Any] | None:
+    return None if calibration is None else calibration.to_json()
+
+
 def _vote(model: Model) -> VotingClassifier | VotingRegressor:
     """The ensemble in scikit-learn's own words, fitted."""
     fitted = list(model.pipelines)
@@ -184,7 +188,10 @@ def _vote(model: Model) -> VotingClassifier | VotingRegressor:
         coded = {**model.schema.to_json(), "classes": codes}
         # Members that never saw a class have no column for it, which a vote cannot add up.
         fitted = [
-            one if list(one.classes_) == codes else LabelledClassifier(clone(one), coded)._take(one) for one in fitted
+            one
+            if list(one.classes_) == codes and member.calibration is None
+            else LabelledClassifier(clone(one), coded, _plain(member.calibration))._take(one)
+            for one, member in zip(fitted, model.members, strict=True)
         ]
         estimators = [(n, clone(one)) for n, one in zip(names, fitted, strict=True)]
         vote = VotingClassifier(estimators, voting="soft", weights=weights)

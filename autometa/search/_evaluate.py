@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autometa import candidates, metrics, model
+from autometa.calibration import Calibration, calibrate, learn
 from autometa.datasets import Dataset
 from autometa.model import InvalidPredictionsError
 from autometa.records import Config
@@ -23,6 +24,8 @@ from autometa.search._arrays import save_array
 from autometa.search._files import replacing
 from autometa.search._splits import Rows, Splits
 from autometa.search._worker import Channel
+
+Floats = npt.NDArray[np.float64]
 
 FIT_SHARE = 0.8  # of a time limit; the rest is for preparing, predicting and scoring
 SHUFFLES = 3
@@ -54,34 +57,50 @@ def evaluate(
 
     The search answers each score with ``go``: False ends the evaluation early. Out-of-fold predictions are
     written to the file ``predictions`` only when every split is done, and so are the splits' models to the folder
-    ``bag``, if the last answer says ``keep``. Of ``seconds``, the trial's time limit, each
-    split gets its share: an iterative learner that can stop in time with what it has does so, instead of being killed,
-    and tells where it stopped; given back as ``replay``, it stops there again.
+    ``bag``, if the last answer says ``keep``. Of ``seconds``, the trial's time limit, each split gets its share of what
+    is left: an iterative learner that can stop in time with what it has does so, instead of being killed, and tells
+    where it stopped; given back as ``replay``, it stops there again.
+
+    Where the metric asks that probabilities mean what they say, they are calibrated: a split's score as it comes is
+    that of its own calibration, which is a little too good; with the last one come the ``scores`` of all splits, each
+    calibrated by what the others taught, if that helps. Predictions are written like that too.
 
     Returns:
-        ``{"complete": bool}``.
+        ``{"complete": bool, "calibration": dict | None}``.
     """
+    end = None if seconds is None else time.monotonic() + FIT_SHARE * seconds
     dataset, pairs = load(data), Splits.load(Path(splits)).pairs
     resolved = metrics.resolve(metric, dataset.task)
     y, out_of_fold, fitted, keep = dataset.y.to_numpy(), [], [], False
+    learned: Calibration | None = None
+
+    def score_of(values: Floats, rows: Rows) -> float:
+        return resolved.score(metrics.stored(values, dataset.task), y[rows], weights_of(dataset, rows))
+
     for number, (train, test) in enumerate(pairs):
         began = time.perf_counter()
         pipeline = candidates.build(config, schema=dataset.schema, seed=seed, n_threads=threads)
         if replay:
             repeat_fit(pipeline, replay[number])
         else:
-            limit_fit(pipeline, None if seconds is None else FIT_SHARE * seconds / len(pairs))
+            limit_fit(pipeline, None if end is None else max(0.1, end - time.monotonic()) / (len(pairs) - number))
         fit(pipeline, dataset, train, balanced=balanced)
         values = predict(pipeline, dataset, test)
         fit_seconds = time.perf_counter() - began
-        score = resolved.score(metrics.stored(values, dataset.task), y[test], weights_of(dataset, test))
+        score = score_of(values, test)
         if not np.isfinite(score):
             raise InvalidPredictionsError(f"{resolved.name} is {score} on split {number + 1}")
+        if resolved.calibrated:
+            score = min(score, score_of(learn(values, y[test], weights_of(dataset, test)).apply(values), test))
         out_of_fold.append(values)
         record = dict(getattr(pipeline[-1], "training_record_", {}))
         if bag is not None:
             fitted.append(pipeline)
-        answer = channel.ask(event="split", score=score, fit_seconds=fit_seconds, record=record)
+        said: dict[str, Any] = {"score": score, "fit_seconds": fit_seconds, "record": record}
+        if resolved.calibrated and number == len(pairs) - 1:
+            learned, out_of_fold = _calibrated(out_of_fold, [test for _, test in pairs], dataset)
+            said["scores"] = [score_of(values, test) for values, (_, test) in zip(out_of_fold, pairs, strict=True)]
+        answer = channel.ask(event="split", **said)
         if not answer["go"]:
             return {"complete": False}
         keep = answer.get("keep", False)
@@ -89,7 +108,18 @@ def evaluate(
         save_array(Path(predictions), np.concatenate(out_of_fold))
     if bag is not None and keep:
         _bags.save(fitted, Path(bag))
-    return {"complete": True}
+    return {"complete": True, "calibration": None if learned is None else learned.to_json()}
+
+
+def _calibrated(
+    out_of_fold: Sequence[Floats], tests: Sequence[Rows], dataset: Dataset
+) -> tuple[Calibration | None, list[Floats]]:
+    """A calibration, and each split's predictions with what the others taught; where it is no help, as they are."""
+    rows, ends = np.concatenate(tests), np.cumsum([len(test) for test in tests])
+    folds = np.repeat(np.arange(len(tests)), [len(test) for test in tests])
+    y, weights = dataset.y.to_numpy()[rows], weights_of(dataset, rows)
+    found = calibrate(np.concatenate(out_of_fold), y, folds, sample_weights=weights)
+    return (None, list(out_of_fold)) if found is None else (found[0], np.split(found[1], ends[:-1]))
 
 
 def refit(

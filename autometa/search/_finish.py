@@ -30,8 +30,6 @@ from autometa.search._pool import Job, Outcome, WorkerPool
 from autometa.search._splits import Rows, Splits, sample_rows
 from autometa.search._trials import TrialLoop, balanced
 
-PROPER = ("neg_log_loss", "neg_brier_score")
-"""Metrics for which a probability should mean what it says."""
 LIBRARY_SIZE = 30
 LIBRARY_BYTES = 500 << 20
 SLACK_SECONDS = 1.5
@@ -281,7 +279,7 @@ class Finisher:
 
     def _calibrated(self, values: npt.NDArray[np.float64]) -> tuple[Calibration, npt.NDArray[np.float64]] | None:
         """A calibration and what it makes of predictions, each split's learned without it; None where it is no help."""
-        if self._metric.scorer_name not in PROPER:
+        if not self._metric.calibrated:
             return None
         return calibrate(values, self._y.astype(np.int64), self._folds, sample_weights=self._sample_weights)
 
@@ -307,6 +305,7 @@ class Finisher:
                 config=reports[number].config,
                 trial=number,
                 score=reports[number].value or math.nan,
+                calibration=_calibration(reports[number]),
             )
             for number, weight in finished.weights.items()
             for path, share in folders[number].items()
@@ -406,6 +405,10 @@ def _facts(info: SearchInfo) -> dict[str, Any]:
     names = ("dataset_id", "task", "metric", "direction", "seed")
     values = {name: getattr(info, name) for name in names}
     return {"dataset": info.dataset_name, **values, "splits": info.settings["splits"]}
+
+
+def _calibration(report: TrialReport) -> Calibration | None:
+    return None if report.calibration is None else Calibration.from_json(report.calibration)
 
 
 def blend(folder: SearchFolder, weights: Mapping[int, float]) -> npt.NDArray[np.float64]:

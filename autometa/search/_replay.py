@@ -114,6 +114,7 @@ class Replay:
             report, scores = running[event.job]
             if event.outcome is None:
                 scores.append(event.message["score"])
+                scores[:] = event.message.get("scores", scores)
                 pool.answer(event.job, go=len(scores) < len(report.fold_scores))
                 continue
             del running[event.job]

@@ -200,6 +200,7 @@ class TrialLoop:
             self._end(running, event.outcome)
             return
         running.scores.append(event.message["score"])
+        running.scores = list(event.message.get("scores", running.scores))
         running.records.append(event.message["record"])
         running.fit_seconds += event.message["fit_seconds"]
         done = len(running.scores)
@@ -223,6 +224,7 @@ class TrialLoop:
             peak_memory_mb=outcome.peak_memory_mb,
             reason=self._reason(status, outcome, running),
             records=tuple(running.records) if any(running.records) else (),
+            calibration=outcome.value["calibration"] if complete else None,
         )
         _study.write_report(running.trial, report)
         _study.tell(self._study, running.trial, status, mean)

@@ -113,8 +113,9 @@ def test_an_ensemble_on_a_real_table(file: str, save: Save, tmp_path: Path) -> N
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_a_calibrated_ensemble(task: TaskType, datasets: dict[str, Dataset], save: Save, tmp_path: Path) -> None:
     frequencies = (0.3, 0.7) if task == "binary" else (0.2, 0.3, 0.5)
-    calibration = Calibration(1.7, 0.05, frequencies)
-    loaded = save(datasets[task], {"logistic_regression": 0.6, "random_forest": 0.4}, calibration=calibration)
+    calibration, own = Calibration(1.7, 0.05, frequencies), {"random_forest": Calibration(0.4, 0.02, frequencies)}
+    members = {"logistic_regression": 0.6, "random_forest": 0.4}
+    loaded = save(datasets[task], members, calibration=calibration, calibrations=own)
     export.to_onnx(loaded, tmp_path / "m.onnx")
     assert export.compare_onnx(loaded, tmp_path / "m.onnx", datasets[task].X).worst < 1e-6
     assert loaded.predict_proba(table(task)).min() > 0.01

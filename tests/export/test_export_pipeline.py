@@ -60,12 +60,25 @@ def test_the_whole_model_is_a_vote(task: TaskType, datasets: dict[str, Dataset],
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_the_whole_model_is_calibrated(task: TaskType, datasets: dict[str, Dataset], save: Save) -> None:
     frequencies = (0.3, 0.7) if task == "binary" else (0.2, 0.3, 0.5)
-    calibration = Calibration(1.7, 0.05, frequencies)
-    loaded = save(datasets[task], {"logistic_regression": 0.6, "random_forest": 0.4}, calibration=calibration)
+    calibration, own = Calibration(1.7, 0.05, frequencies), {"random_forest": Calibration(0.4, 0.02, frequencies)}
+    members = {"logistic_regression": 0.6, "random_forest": 0.4}
+    loaded = save(datasets[task], members, calibration=calibration, calibrations=own)
     pipeline = export.pipeline(loaded, whole=True)
     assert export.compare_pipeline(loaded, pipeline, datasets[task].X).worst < 1e-12
     found = skops.io.loads(skops.io.dumps(pipeline), trusted=export.TRUSTED_TYPES)
     assert export.compare_pipeline(loaded, found, datasets[task].X).worst < 1e-12
+
+
+def test_a_member_alone_keeps_its_own_calibration(datasets: dict[str, Dataset], save: Save) -> None:
+    own = Calibration(0.4, 0.02, (0.3, 0.7))
+    members = {"logistic_regression": 0.6, "random_forest": 0.4}
+    loaded = save(datasets["binary"], members, calibrations={"random_forest": own})
+    by_code = own.apply(loaded.pipelines[1].predict_proba(datasets["binary"].X))
+    found = export.pipeline(loaded, member=1)
+    places = np.searchsorted(found.classes_, loaded.classes)
+    np.testing.assert_allclose(found.predict_proba(table("binary"))[:, places], by_code, atol=1e-12)
+    plain = export.pipeline(loaded, member=0).predict_proba(table("binary"))[:, places]
+    np.testing.assert_array_equal(plain, loaded.pipelines[0].predict_proba(datasets["binary"].X))
 
 
 def test_members_that_never_saw_a_class_can_vote(datasets: dict[str, Dataset], save: Save) -> None:

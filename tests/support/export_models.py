@@ -34,16 +34,20 @@ def save_model(
     members: Mapping[str, float],
     *,
     calibration: Calibration | None = None,
+    calibrations: Mapping[str, Calibration] | None = None,
     **changes: Any,
 ) -> Model:
-    """A model of these candidates and weights; ``changes`` are hyperparameters of all of them."""
+    """A model of these candidates and weights; ``changes`` are hyperparameters of all of them.
+
+    ``calibration`` is the model's, ``calibrations`` are those of candidates.
+    """
     saved = []
     for number, (name, weight) in enumerate(members.items()):
         config = config_of(name, dataset.task, **changes)
         pipeline = candidates.build(config, schema=dataset.schema, seed=0).fit(dataset.X, dataset.y.to_numpy())
         path = f"members/{number:02d}-{name}"
         model.save_pipeline(pipeline, folder / path)
-        saved.append(Member(path, weight, name, config, number, 0.5))
+        saved.append(Member(path, weight, name, config, number, 0.5, (calibrations or {}).get(name)))
     facts = {"metric": "log_loss", "calibration": None if calibration is None else calibration.to_json()}
     model.write_card(folder, saved, dataset.schema, facts)
     return Model.load(folder)
