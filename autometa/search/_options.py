@@ -77,9 +77,9 @@ class SearchOptions:
     def trial_seconds(self) -> float | None:
         """No trial may take more than a sixth of the search: one slow model must not be all that was tried.
 
-        Ten seconds at least, but never more than a quarter of the search.
+        Fifteen seconds at least, but never more than a quarter of the search.
         """
-        return None if self.time_limit is None else min(max(10.0, self.time_limit / 6), self.time_limit / 4)
+        return None if self.time_limit is None else min(max(15.0, self.time_limit / 6), self.time_limit / 4)
 
     @property
     def sampler_name(self) -> str:

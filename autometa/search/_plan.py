@@ -29,7 +29,7 @@ SPACE = "tabular"
 CHOICE = "candidate"
 MIN_ROWS = 1000
 ENOUGH_ROWS = 10_000
-TYPICAL = 0.5
+TYPICAL = 0.8
 """Share of a trial's time that a typical configuration of a candidate may take; the larger ones need the rest."""
 STOPPED = 8
 """A learner that stops in time is worth trying where it would take no more than this many times what there is."""
@@ -140,7 +140,9 @@ def make_plan(
 ) -> Plan:
     """Cut the work of a trial to the ``seconds`` that it may take: fewer splits, then fewer rows and candidates.
 
-    Splits go first: where a split has thousands of rows to score on, one says nearly as much as five. Candidates whose
+    Splits go first: where a split has thousands of rows to score on, one says nearly as much as five. Three have to do
+    where less than two thirds of the candidates have the time for more, since an ensemble gains from those that differ;
+    one, and then fewer rows, only where less than a third have the time for three. Candidates whose
     typical configuration cannot finish are left out rather than killed again and again. Without a time limit only the
     memory limit cuts.
     """
@@ -178,18 +180,20 @@ def shrink(plan: Plan, dataset: Dataset, options: SearchOptions) -> Plan | None:
 
 
 def _in_time(plan: Plan, dataset: Dataset, options: SearchOptions, budget: float, seconds: float) -> Plan:
-    names = plan.space.member_names
-    enough = max(1, len(names) // 3)
+    names, whole = plan.space.member_names, plan.splits
+    few, most = max(1, len(names) // 3), max(1, 2 * len(names) // 3)
 
-    def in_time(splits: Splits) -> bool:
-        return sum(expected_seconds(name, dataset, splits) <= budget for name in names) >= enough
+    def in_time(splits: Splits) -> int:
+        return sum(expected_seconds(name, dataset, splits) <= budget for name in names)
 
     def fits(n_splits: int, keep: int) -> bool:
-        return in_time(whole.first(n_splits).within(_sample(dataset, keep, options)))
+        return in_time(whole.first(n_splits).within(_sample(dataset, keep, options))) >= few
 
-    whole = plan.splits
-    for n_splits in (len(whole), 3, 1):
-        if n_splits <= len(whole) and in_time(whole.first(n_splits)):
+    counts = {n_splits: in_time(whole.first(n_splits)) for n_splits in (len(whole), 3, 1) if n_splits <= len(whole)}
+    if counts[len(whole)] < most and counts.get(3, 0) > counts[len(whole)]:
+        del counts[len(whole)]
+    for n_splits, count in counts.items():
+        if count >= few:
             return _with_first(plan, n_splits, seconds)
     for n_splits, least in ((1, ENOUGH_ROWS), (min(3, len(whole)), MIN_ROWS), (1, MIN_ROWS)):
         keep = int(mean_train_rows(whole)) // 2

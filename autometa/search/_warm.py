@@ -24,8 +24,8 @@ from autometa.warmstart import WARM_STARTERS
 if TYPE_CHECKING:
     import optuna
 
-TOO_SLOW = 2.0
-"""Times a trial's limit that a suggestion may be expected to take: what is expected is good to such a factor."""
+TOO_SLOW = 1.0
+"""Times a trial's limit that a suggestion may be expected to take."""
 
 
 def first_trials(

@@ -60,7 +60,7 @@ def test_what_fits_is_left_alone(cost: Callable[[Cost], None]) -> None:
 
 
 def test_splits_go_before_rows(cost: Callable[[Cost], None]) -> None:
-    cost(lambda name, rows: rows / 1600)  # 5 s for the 8000 rows of a split; a typical trial may take 5 s
+    cost(lambda name, rows: rows / 1000)  # 8 s for the 8000 rows of a split, as much as a typical trial may take
     plan = planned(table(10_000), seconds=10.0)
     assert plan.splits.description == "1 of 5 stratified folds"
     assert len(plan.splits.train[0]) == 8000
@@ -68,8 +68,28 @@ def test_splits_go_before_rows(cost: Callable[[Cost], None]) -> None:
     assert [note.kind for note in plan.notes] == ["limited"]
 
 
+SLOW = ("svm", "catboost", "xgboost", "random_forest", "extra_trees")  # of ten
+
+
+@pytest.mark.parametrize(
+    ("slow", "seconds", "n_splits"),
+    [
+        (SLOW[:4], 2.0, 5),  # two thirds, rounded down, are in time for five
+        (SLOW, 2.0, 3),  # no more than half are; with three, all
+        (SLOW, 90.0, 5),  # three would let nobody in
+    ],
+)
+def test_three_splits_have_to_do_where_more_candidates_have_the_time_for_them(
+    cost: Callable[[Cost], None], slow: tuple[str, ...], seconds: float, n_splits: int
+) -> None:
+    cost(lambda name, rows: seconds if name in slow else 0.1)
+    plan = planned(table(2000), seconds=10.0)
+    assert len(plan.splits) == n_splits
+    assert set(slow).isdisjoint(plan.space.member_names) is (n_splits == 5)
+
+
 def test_then_rows_go_until_a_trial_fits(cost: Callable[[Cost], None]) -> None:
-    cost(lambda name, rows: rows / 4000)
+    cost(lambda name, rows: rows / 2500)
     plan = planned(table(100_000), seconds=10.0)
     assert plan.sampled
     assert len(plan.splits) == 1
@@ -82,7 +102,7 @@ def test_where_few_rows_are_left_more_splits_judge_them(cost: Callable[[Cost], N
     cost(lambda name, rows: rows / 500)
     plan = planned(table(40_000), seconds=10.0)
     assert len(plan.splits) == 3
-    assert 400 <= len(plan.splits.train[0]) <= 2500 / 3
+    assert 400 <= len(plan.splits.train[0]) <= 4000 / 3
 
 
 def test_candidates_that_would_be_killed_are_left_out_and_named(cost: Callable[[Cost], None]) -> None:
