@@ -28,6 +28,15 @@ def home() -> Path:
     return Path(override) if override else Path(platformdirs.user_data_dir("autometa", appauthor=False))
 
 
+def cache() -> Path:
+    """Folder for what can be learned again from a knowledge base; ``AUTOMETA_CACHE`` overrides it.
+
+    Processes may share one; it grows to 200 MB at most.
+    """
+    override = os.environ.get("AUTOMETA_CACHE")
+    return Path(override) if override else home() / "cache"
+
+
 def shipped(kind: ShippedKind) -> Path:
     """Folder of the data that comes with autometa, in a checkout as in an installed wheel.
 

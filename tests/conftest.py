@@ -19,7 +19,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test has a knowledge-base overlay and an MLflow store of its own."""
+    """Every test has a knowledge-base overlay and an MLflow store of its own.
+
+    What samplers learn from the shipped base is the same for all of them, and is learned once.
+    """
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("AUTOMETA_HOME", str(home))
+    base = tmp_path_factory.getbasetemp()
+    all_processes = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    monkeypatch.setenv("AUTOMETA_CACHE", str(all_processes / "cache"))
     return home

@@ -13,6 +13,15 @@ def test_home_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert config.home().name == "autometa"
 
 
+def test_the_cache_is_in_the_home_or_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AUTOMETA_CACHE", str(tmp_path / "elsewhere"))
+    assert config.cache() == tmp_path / "elsewhere"
+    monkeypatch.delenv("AUTOMETA_CACHE")
+    assert config.cache() == config.home() / "cache"
+
+
 @pytest.mark.parametrize("kind", ["meta_db", "search_spaces"])
 def test_shipped_data_is_found(kind: config.ShippedKind) -> None:
     assert config.shipped(kind).is_dir()

@@ -48,14 +48,14 @@ class InformedSampler(ModelSampler):
             metric: What the objective returns; its direction must be the study's.
             task: The target's task type; None where the problem is no table.
             meta_features: What the target looks like: datasets that look alike count for more. None: all alike.
-            cache: Folder for what was learned from the base. None: ``cache`` in autometa's data folder.
+            cache: Folder for what was learned from the base. None: `autometa.config.cache`.
             within: A part of the space that proposals keep to; None: all of it.
             seed: Of all that is random; None draws one.
         """
         super().__init__(space, within=within, seed=seed)
         self._kb, self._metric, self._task = kb, metric, task
         self._meta_features = meta_features
-        self._cache = config.home() / "cache" if cache is None else cache
+        self._cache = config.cache() if cache is None else cache
 
     def prepare(self) -> None:
         """See `ModelSampler.prepare`."""

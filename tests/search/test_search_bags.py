@@ -50,7 +50,8 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> tuple[TuneResult, pd.Dat
 
 
 def tuned(table: pd.DataFrame, folder: Path, **options: object) -> TuneResult:
-    settings = {"jobs": 1, "candidates": CANDIDATES_OF_BOTH_KINDS, "mlflow": False, "learn": False, "output": folder}
+    settings = {"jobs": 1, "candidates": CANDIDATES_OF_BOTH_KINDS, "warm_start": "none", "output": folder}
+    settings |= {"mlflow": False, "learn": False, "report": False}
     return autometa.tune(table, target="class", **{**settings, **options})  # type: ignore[arg-type]
 
 
