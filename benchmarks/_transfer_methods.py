@@ -28,6 +28,7 @@ from autometa.records import Config, ConfigValue
 from autometa.spaces import Hyperparameter, SearchSpace
 
 TOLD_OF_EACH, TOLD_IN_ALL = 100, 2000
+SEEDS_OF_SLOW = 3  # a search of 100 trials takes them minutes to half an hour
 PEER_TIMEOUT = 7200.0
 
 
@@ -116,6 +117,11 @@ class Method:
     def own(self) -> bool:
         """Whether it is autometa's."""
         return self.library == "autometa"
+
+    @property
+    def slow(self) -> bool:
+        """Whether it gets no more than `SEEDS_OF_SLOW` seeds."""
+        return self.peer is not None and self.peer.limited
 
 
 def search(method: Method, job: Job) -> tuple[Trace, str]:
@@ -305,6 +311,7 @@ _ALL = (
     *map(_of_peer, PEERS),
 )
 METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}
+DEFAULT = tuple(name for name in METHODS if name != "openbox_rgpe_prf")  # four times as slow as the paper's own
 
 
 def needed_environments(names: Sequence[str], folder: Path) -> None:

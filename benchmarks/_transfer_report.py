@@ -5,7 +5,7 @@ from typing import Any
 
 import _report
 from _transfer_hostile import HOSTILE
-from _transfer_methods import METHODS, TOLD_IN_ALL, TOLD_OF_EACH
+from _transfer_methods import METHODS, SEEDS_OF_SLOW, TOLD_IN_ALL, TOLD_OF_EACH
 from _transfer_problems import PROBLEMS
 from _transfer_results import (
     HOSTILE_HEADER,
@@ -122,7 +122,8 @@ def remarks(results: Results, picture: str) -> str:
         "A search that failed keeps the regret it had. Ordered choices are whole numbers to Optuna's samplers, and to "
         "the other libraries where they have them. Bases of the YAHPO problems have 200 random runs of every task. "
         f"Syne Tune is told of all runs; OpenBox and SMAC3 of a random sample of at most {TOLD_OF_EACH} of each "
-        f"dataset and {TOLD_IN_ALL:,} in all, the same for both and for every seed.",
+        f"dataset and {TOLD_IN_ALL:,} in all, the same for both and for every seed. A search takes them minutes, up to "
+        f"half an hour, so they get {SEEDS_OF_SLOW} seeds.",
         f"![Normalized regret over trials]({picture})",
     ]
     for problem in PROBLEMS:

@@ -34,7 +34,7 @@ import _transfer_report
 import optuna
 import platformdirs
 from _transfer_hostile import HOSTILE, OTHER, Hostile, hostile_base
-from _transfer_methods import METHODS, Job, needed_environments, search
+from _transfer_methods import DEFAULT, METHODS, SEEDS_OF_SLOW, Job, needed_environments, search
 from _transfer_problems import NEED_DATA, PROBLEMS, Problem
 from _transfer_results import Result, Results
 from _transfer_sections import Place, fake, speed, workers
@@ -109,6 +109,8 @@ def wanted(arguments: argparse.Namespace, place: Place) -> Iterator[Spec]:
             n_trials = arguments.trials or problem.n_trials
             for target in problem.targets(arguments.targets):
                 for method in arguments.methods:
+                    if METHODS[method].slow and seed >= SEEDS_OF_SLOW:
+                        continue
                     for kind in arguments.hostile or [""]:
                         if METHODS[method].told or not kind:
                             yield Spec(place, name, kind, target, method, seed, n_trials)
@@ -167,7 +169,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
-    parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=list(DEFAULT))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, help="default: 100, and 60 of the YAHPO problems")
     parser.add_argument(

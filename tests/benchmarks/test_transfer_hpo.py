@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,14 @@ def test_limited_peers_get_the_same_sample_and_the_others_get_all(
     assert np.load(methods.sources_file(one, limited=False))["losses"].min() == -1.0
     monkeypatch.setattr(methods, "TOLD_IN_ALL", 15)
     assert np.load(methods.sources_file(one, limited=True))["losses"].shape == (3 * 5,)
+
+
+def test_slow_peers_get_fewer_seeds(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "problem_of", lambda place, name: toy)
+    words = ["--problems", "hpobench_mlp", "--methods", "tpe", "smac_told", "--seeds", "10"]
+    place = sections.Place(None, tmp_path, tmp_path)
+    found = Counter(one.method for one in benchmark.wanted(benchmark.parsed(words), place))
+    assert found == {"tpe": 2 * 10, "smac_told": 2 * methods.SEEDS_OF_SLOW}
 
 
 def test_a_peer_that_fails_leaves_what_it_had(toy: Toy, tmp_path: Path) -> None:
