@@ -17,6 +17,7 @@ import numpy.typing as npt
 from autometa import candidates, metrics, model
 from autometa.calibration import Calibration, calibrate, learn
 from autometa.datasets import Dataset
+from autometa.metrics import Metric
 from autometa.model import InvalidPredictionsError
 from autometa.records import Config
 from autometa.search import _bags
@@ -68,15 +69,11 @@ def evaluate(
     Returns:
         ``{"complete": bool, "calibration": dict | None}``.
     """
-    end = None if seconds is None else time.monotonic() + FIT_SHARE * seconds
     dataset, pairs = load(data), Splits.load(Path(splits)).pairs
     resolved = metrics.resolve(metric, dataset.task)
-    y, out_of_fold, fitted, keep = dataset.y.to_numpy(), [], [], False
+    end = None if seconds is None else time.monotonic() + FIT_SHARE * seconds
     learned: Calibration | None = None
-
-    def score_of(values: Floats, rows: Rows) -> float:
-        return resolved.score(metrics.stored(values, dataset.task), y[rows], weights_of(dataset, rows))
-
+    out_of_fold, fitted, keep = list[Floats](), list[Any](), False
     for number, (train, test) in enumerate(pairs):
         began = time.perf_counter()
         pipeline = candidates.build(config, schema=dataset.schema, seed=seed, n_threads=threads)
@@ -86,20 +83,17 @@ def evaluate(
             limit_fit(pipeline, None if end is None else max(0.1, end - time.monotonic()) / (len(pairs) - number))
         fit(pipeline, dataset, train, balanced=balanced)
         values = predict(pipeline, dataset, test)
-        fit_seconds = time.perf_counter() - began
-        score = score_of(values, test)
-        if not np.isfinite(score):
-            raise InvalidPredictionsError(f"{resolved.name} is {score} on split {number + 1}")
-        if resolved.calibrated:
-            score = min(score, score_of(learn(values, y[test], weights_of(dataset, test)).apply(values), test))
+        said: dict[str, Any] = {"fit_seconds": time.perf_counter() - began}
+        said["score"] = _score_of_split(resolved, dataset, values, test, number)
+        said["record"] = dict(getattr(pipeline[-1], "training_record_", {}))
         out_of_fold.append(values)
-        record = dict(getattr(pipeline[-1], "training_record_", {}))
         if bag is not None:
             fitted.append(pipeline)
-        said: dict[str, Any] = {"score": score, "fit_seconds": fit_seconds, "record": record}
         if resolved.calibrated and number == len(pairs) - 1:
             learned, out_of_fold = _calibrated(out_of_fold, [test for _, test in pairs], dataset)
-            said["scores"] = [score_of(values, test) for values, (_, test) in zip(out_of_fold, pairs, strict=True)]
+            said["scores"] = [
+                _score(resolved, dataset, values, test) for values, (_, test) in zip(out_of_fold, pairs, strict=True)
+            ]
         answer = channel.ask(event="split", **said)
         if not answer["go"]:
             return {"complete": False}
@@ -109,6 +103,23 @@ def evaluate(
     if bag is not None and keep:
         _bags.save(fitted, Path(bag))
     return {"complete": True, "calibration": None if learned is None else learned.to_json()}
+
+
+def _score(metric: Metric, dataset: Dataset, values: Floats, rows: Rows) -> float:
+    y = dataset.y.to_numpy()[rows]
+    return metric.score(metrics.stored(values, dataset.task), y, weights_of(dataset, rows))
+
+
+def _score_of_split(metric: Metric, dataset: Dataset, values: Floats, rows: Rows, number: int) -> float:
+    """The score as it comes: with a calibration of its own, where the metric asks for one and it helps."""
+    score = _score(metric, dataset, values, rows)
+    if not np.isfinite(score):
+        raise InvalidPredictionsError(f"{metric.name} is {score} on split {number + 1}")
+    if not metric.calibrated:
+        return score
+    own = learn(values, dataset.y.to_numpy()[rows], weights_of(dataset, rows))
+    calibrated = _score(metric, dataset, own.apply(values), rows)
+    return min(score, calibrated, key=metric.loss)
 
 
 def _calibrated(
