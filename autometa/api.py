@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from autometa.knowledge import KnowledgeBase
     from autometa.metrics import Metric
     from autometa.model import Model
-    from autometa.search._run import SearchResult
+    from autometa.search._ending import SearchResult
 
 
 @dataclass(frozen=True, slots=True)

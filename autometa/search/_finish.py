@@ -26,7 +26,7 @@ from autometa.search._environment import machine, versions
 from autometa.search._folder import SearchFolder
 from autometa.search._listener import Listener
 from autometa.search._options import SearchOptions
-from autometa.search._pool import Job, Outcome, WorkerPool
+from autometa.search._pool import Job, WorkerPool
 from autometa.search._splits import Rows, Splits, sample_rows
 from autometa.search._trials import TrialLoop, balanced
 
@@ -334,57 +334,16 @@ class Finisher:
             "test": str(self._folder.test),
             "metric": self._metric.name,
         }
-        outcome = self._run_one("score_test", arguments, self._refit_deadline())
+        outcome = self._pool.run(
+            "autometa.search._evaluate:score_test",
+            arguments,
+            memory_mb=self._options.trial_memory,
+            deadline=self._refit_deadline(),
+        )
         if outcome.status == "ok":
             return float(outcome.value["score"])
         self._listener.note(f"the test table was not scored: {outcome.reason or outcome.status}", "failed")
         return None
-
-    def weigh_columns(self, most_seconds: float) -> str:
-        """Measure how much each column matters, in the time that is left.
-
-        Args:
-            most_seconds: What it may take, however much time is left.
-
-        Returns:
-            Of which model the values in the folder are, or why there are none.
-        """
-        self._folder.importances.unlink(missing_ok=True)
-        left = min(most_seconds, self._clock.remaining() - REPORT_SECONDS)
-        quick = [report for report in self._loop.complete() if self._loop.refit_seconds(report) < 0.5 * left]
-        if not quick:
-            return "There was no time left to measure them."
-        self._listener.phase("measuring which columns matter")
-        best = quick[0]
-        arguments = {
-            "data": str(self._folder.data),
-            "splits": str(self._loop.evaluation.splits),
-            "config": best.config,
-            "metric": self._metric.name,
-            "seed": self._options.seed,
-            "threads": self._options.threads,
-            "balanced": balanced(self._loop.evaluation.balanced, best.candidate),
-            "output": str(self._folder.importances),
-            "seconds": left - 0.2,
-        }
-        outcome = self._run_one("weigh_columns", arguments, time.monotonic() + left + 0.5)
-        if outcome.status != "ok":
-            return f"They could not be measured: {outcome.reason or outcome.status}."
-        of = outcome.value["of"]
-        some = (
-            "" if outcome.value["columns"] == of else f"; there was time for {outcome.value['columns']} of {of} columns"
-        )
-        return f"Of trial {best.number}, {best.candidate}, on the rows held out in the first split{some}."
-
-    def _run_one(self, function: str, arguments: Mapping[str, Any], deadline: float | None) -> Outcome:
-        """Run one job to its end; no other one is running."""
-        self._pool.submit(
-            f"autometa.search._evaluate:{function}", arguments, memory_mb=self._options.trial_memory, deadline=deadline
-        )
-        while True:
-            for event in self._pool.wait():
-                if event.outcome is not None:
-                    return event.outcome
 
     def _why_nothing(self) -> str:
         reports = self._loop.reports

@@ -185,6 +185,16 @@ class WorkerPool:
         events = [self._read(job) for job in list(self._jobs) if job.end in ready]
         return [event for event in events if event is not None]
 
+    def run(
+        self, function: str, arguments: Mapping[str, Any], *, memory_mb: int | None, deadline: float | None
+    ) -> Outcome:
+        """Run one job to its end, where no other is running; arguments as for `submit`."""
+        self.submit(function, arguments, memory_mb=memory_mb, deadline=deadline)
+        while True:
+            for event in self.wait():
+                if event.outcome is not None:
+                    return event.outcome
+
     @property
     def running(self) -> int:
         """Number of jobs that have not ended."""

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,14 @@ from autometa import metafeatures
 from autometa.datasets import Dataset, LabelledRows, safe_cells
 from autometa.errors import AutometaError, OptionError
 from autometa.knowledge import KnowledgeBase
-from autometa.metrics import Metric
 from autometa.records import MetaFeatures, Note, SearchInfo, TrialReport
 from autometa.search import _bags, _study, _warm
 from autometa.search._clock import Clock, Interruption
-from autometa.search._ending import summary, test_dataset
+from autometa.search._ending import SearchResult, summary, test_dataset
 from autometa.search._environment import machine, versions
 from autometa.search._finish import REPORT_SECONDS, Finished, Finisher, reserve
 from autometa.search._folder import SearchFolder
+from autometa.search._importances import weigh_columns
 from autometa.search._leaderboard import leaderboard
 from autometa.search._listener import Broadcast, Listener, LogListener, TrackerListener, close_log, open_log
 from autometa.search._opening import opening, search_info
@@ -37,23 +37,6 @@ if TYPE_CHECKING:
 
 
 TRACKER_SECONDS = 15.0  # what a slow tracker may take at the end, however much time is left
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """What a search found; `autometa.api.TuneResult` is its public face."""
-
-    folder: SearchFolder
-    info: SearchInfo
-    metric: Metric
-    finished: Finished
-    reports: tuple[TrialReport, ...]
-    leaderboard: pd.DataFrame
-    study: "optuna.Study"
-    notes: tuple[Note, ...]
-    versions: dict[str, str]
-    machine: dict[str, str]
-    seconds: float
 
 
 class Search:
@@ -229,8 +212,8 @@ class Search:
             self._listener.note(
                 f"resumed after {self._clock.elapsed():.0f} s; {retried} unfinished trials are tried again"
             )
-        options, kb = self._options, self._kb
-        kb = _warm.advisers(self._dataset, meta_features, kb, options=options, listener=self._listener)
+        options, listener = self._options, self._listener
+        kb = _warm.advisers(self._dataset, meta_features, self._kb, options=options, listener=listener)
         study.sampler = _study.make_sampler(
             study,
             options.sampler_name,
@@ -243,13 +226,7 @@ class Search:
         )
         if not _study.is_queued(study):
             first = _warm.first_trials(
-                self._dataset,
-                meta_features,
-                kb,
-                self._plan,
-                metric=self._metric,
-                options=self._options,
-                listener=self._listener,
+                self._dataset, meta_features, kb, self._plan, metric=self._metric, options=options, listener=listener
             )
             _study.enqueue(study, first, self._plan.space)
         return study
@@ -311,7 +288,16 @@ class Search:
         """The page for people, where there is time for it; `autometa report` can write it later."""
         if not self._wants_report:
             return
-        reason = self._finisher(loop).weigh_columns(3.0 if quick else min(20.0, max(5.0, 0.1 * self._clock.elapsed())))
+        reason = weigh_columns(
+            loop,
+            pool=self._pool,
+            folder=self._folder,
+            metric=self._metric,
+            options=self._options,
+            clock=self._clock,
+            listener=self._listener,
+            most_seconds=3.0 if quick else min(20.0, max(5.0, 0.1 * self._clock.elapsed())),
+        )
         self._state["result"] = {
             "info": asdict(info),
             "finished": asdict(finished),
