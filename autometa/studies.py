@@ -97,7 +97,8 @@ def create_study(
         direction: Which way is better. None takes the metric's.
         task: The task type; None takes the dataset's.
         space_name: Where the base files the runs. None takes the space's name.
-        warm_start: Name of a warm starter (`autometa.warmstart`), or ``none``.
+        warm_start: Name of a warm starter (`autometa.warmstart`), or ``none``. With ``auto`` and the sampler
+            ``transfer`` the queue is what that sampler would propose first, so that they are of one mind.
         warm_trials: How many configurations it may queue.
         prune_space: ``bounding_box`` or ``quantile_box`` keeps the sampler to the part of the space where other
             datasets had their best (`autometa.warmstart.SPACE_PRUNERS`); ``study.user_attrs["autometa.pruned"]`` says
@@ -148,7 +149,7 @@ def create_study(
     if pruned is not None:
         study.set_user_attr(PRUNED, {"summary": pruned.summary, "reasons": pruned.reasons})
     if not study.get_trials(deepcopy=False):
-        for suggestion in _suggestions(problem, warm_start, warm_trials, seed or 0):
+        for suggestion in _opening(problem, chosen, warm_start, warm_trials, seed or 0):
             study.enqueue_trial(suggestion.config, user_attrs={ORIGIN: asdict(suggestion.origin)})
     return study
 
@@ -340,6 +341,17 @@ def _pruner(given: Any, problem: Problem) -> "optuna.pruners.BasePruner | None":
     if not isinstance(given, str):
         return given  # type: ignore[no-any-return]
     return PRUNERS.create(given)(problem.space, problem.kb, metric=problem.metric, task=problem.task)
+
+
+def _opening(
+    problem: Problem, sampler: "optuna.samplers.BaseSampler", warm_start: str, n: int, seed: int
+) -> list[Suggestion]:
+    """What a study begins with: what its sampler would begin with, where that can say so and nothing else is asked."""
+    from autometa.samplers import TransferSampler
+
+    if warm_start == "auto" and isinstance(sampler, TransferSampler) and (found := sampler.opening(n)):
+        return found
+    return _suggestions(problem, warm_start, n, seed)
 
 
 def _suggestions(problem: Problem, warm_start: str, n: int, seed: int) -> list[Suggestion]:

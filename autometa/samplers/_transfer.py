@@ -5,6 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from autometa.records import Origin, Suggestion
 from autometa.samplers._base import Proposals, Seen
 from autometa.samplers._gp import Inputs, Process, Settings, fitted
 from autometa.samplers._informed import InformedSampler
@@ -14,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 _BELIEF = 0.9  # probability, before any trial, that the sources tell something about the target
 _ALONE = Settings(residual=0.0, length=math.log(0.6), noise=math.log(0.05), widths=(0.0, 0.0, 0.0, 0.7, 1.0))
 _TRUSTED = 0.5
-_MOST_SERVING = 10
+_MOST_SERVING = 7
 _DOUBTS_EVERY = 5
 _SERVED = 0.2  # share of the first configuration's mean regret at which the sources count as served
 _SHARPNESS = 3.0
@@ -26,7 +27,7 @@ _EVERY = 5
 class TransferSampler(InformedSampler):
     """Bayesian optimization whose prior is what other datasets say, for as long as it holds.
 
-    Every dataset of the base is a source: a forest predicts its utility anywhere. The first proposals, at most ten,
+    Every dataset of the base is a source: a forest predicts its utility anywhere. The first proposals, at most seven,
     serve one source after the other: each is what lowers most the sources' mean regret of the best so far, as in a
     greedy portfolio, but a source counts for more the better it orders the trials that have ended.
 
@@ -78,6 +79,24 @@ class TransferSampler(InformedSampler):
         score = mixture.score_alone if doubts else mixture.score
         codes = self.hunt(seen, rng, lambda codes: score(self.inputs(codes)))
         return Proposals(codes, notes | {"way": "doubts" if doubts else "improves"})
+
+    def opening(self, n: int) -> list[Suggestion]:
+        """The first proposals as they are while no trial has ended, for the queue of a study; none without sources.
+
+        Each names the dataset to which it brings most beyond the ones before.
+        """
+        names = self._kb.datasets()["name"]
+        pool = np.flatnonzero(self.box.holds(self.sources.pool)) if len(self.sources) else np.empty(0, dtype=np.int64)
+        served, found = np.full(len(self.sources), -1.0), list[Suggestion]()
+        while len(found) < min(n, len(pool)):
+            row = next(row for row in self.sources.complementing(served, self.weights) if row in pool)
+            says, pool = self.sources.pool_says[row], pool[pool != row]
+            dataset = self.sources.ids[int(np.argmax(self.weights * (np.maximum(says, served) - served)))]
+            served = np.maximum(served, says)
+            reason = f"lowers the expected regret most over {len(self.sources)} datasets, after the ones before it"
+            origin = Origin("auto", len(found) + 1, dataset, str(names.get(dataset, dataset)), reason=reason)
+            found.append(Suggestion(dict(self.coding.decode(self.sources.pool[row])), origin))
+        return found
 
     def _serving(self, seen: Seen) -> Floats:
         """Codes of the pool, best first, for the sources that no trial serves yet; none when there are few of these."""

@@ -132,3 +132,23 @@ def test_without_sources_it_is_bayesian_optimization(tmp_path: Path) -> None:
     chosen = sampler(tmp_path)
     assert ways(chosen, bowl(0.3), 3) == ["improves"] * 3
     assert min(map(bowl(0.3), search(chosen, bowl(0.3), 12))) < 0.05
+
+
+def test_the_opening_is_what_would_be_proposed_first_and_names_whom_it_serves(tmp_path: Path) -> None:
+    errors = [spike(0.2), spike(0.2), spike(0.2), spike(0.7)]
+    first, second, third = sampler(tmp_path, *errors).opening(3)
+    proposed = search(sampler(tmp_path, *errors), lambda x: 0.0, 2)
+    assert [first.config["x"], second.config["x"]] == proposed
+    assert [first.origin.dataset_id, second.origin.dataset_id] == ["d0", "d3"]
+    assert [one.origin.rank for one in (first, second, third)] == [1, 2, 3]
+    assert third.config["x"] not in proposed
+
+
+def test_an_opening_keeps_to_its_part_of_the_space_and_is_empty_without_sources(tmp_path: Path) -> None:
+    everywhere = sampler(tmp_path / "some", bowl(0.2))
+    assert sampler(tmp_path / "none").opening(3) == []
+    narrowed = TransferSampler(
+        LINE, everywhere._kb, metric=own("error", "minimize"), cache=tmp_path, within=LINE.restrict({"x": (0.4, 0.9)})
+    )
+    assert all(0.4 <= float(str(one.config["x"])) <= 0.9 for one in narrowed.opening(3))
+    assert narrowed.opening(3)
