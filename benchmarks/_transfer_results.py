@@ -33,9 +33,9 @@ class Result:
         key: `Method.key` when it was measured.
         seed: From 0; see `Problem.seed`.
         n_trials: How many there were to be.
-        values: The metric of each trial.
-        regrets: Normalized regret after each trial.
-        seconds: What choosing each trial took.
+        improvements: Trials that were better than all before, from 1, and the normalized regret after each of them.
+        first_seconds: What choosing the first trial took; None if there was none.
+        later_seconds: What choosing another one took, the median; None if there was none.
         failure: Why it ended early; empty if it did not.
     """
 
@@ -46,9 +46,9 @@ class Result:
     key: str
     seed: int
     n_trials: int
-    values: Sequence[float]
-    regrets: Sequence[float]
-    seconds: Sequence[float]
+    improvements: Sequence[tuple[int, float]]
+    first_seconds: float | None = None
+    later_seconds: float | None = None
     failure: str = ""
 
     @property
@@ -58,7 +58,7 @@ class Result:
 
     def at(self, n: int) -> float:
         """Regret after so many trials; a search that failed stays where it was, and is 1 if it never began."""
-        return float(self.regrets[min(n, len(self.regrets)) - 1]) if self.regrets else 1.0
+        return min((regret for trial, regret in self.improvements if trial <= n), default=1.0)
 
 
 class Results:
@@ -118,6 +118,15 @@ class Results:
         return [one for one in self.searches.values() if one.method in METHODS and one.key == METHODS[one.method].key]
 
 
+def improvements(regrets: Sequence[float]) -> list[tuple[int, float]]:
+    """Trials that were better than all before, from 1, and their regret."""
+    found: list[tuple[int, float]] = []
+    for trial, regret in enumerate(regrets, 1):
+        if not found or regret < found[-1][1]:
+            found.append((trial, regret))
+    return found
+
+
 def by_target(results: Iterable[Result], n: int) -> "pd.Series[float]":
     """Regret after ``n`` trials, the mean of the seeds, by target."""
     frame = pd.DataFrame([{"target": one.target, "regret": one.at(n)} for one in results])
@@ -159,8 +168,8 @@ def regret_table(problem: str, found: Mapping[str, list[Result]]) -> tuple[list[
     if wanted:
         rows.append(["*goal*", "", *(f"{wanted[n]:.4f}" if n in wanted else "" for n in at), "", ""])
     for name, searches in found.items():
-        later = [second for one in searches for second in one.seconds[1:]]
-        first = [one.seconds[0] for one in searches if one.seconds]
+        later = [one.later_seconds for one in searches if one.later_seconds is not None]
+        first = [one.first_seconds for one in searches if one.first_seconds is not None]
         failed = sum(bool(one.failure) for one in searches)
         rows.append(
             [

@@ -5,7 +5,8 @@ measured every configuration, and two scenarios of YAHPO Gym, surrogates of Open
 iaml_glmnet on 4). The dataset that is searched is hidden from the base. Optuna's samplers run here; other libraries
 in environments of their own, which this makes.
 
-Every finished search is a line of a results file; a second call goes on where the first one stopped.
+Every finished search is a line of a results file; a second call goes on where the first one stopped, and with
+``--results docs/benchmarks/transfer_hpo.jsonl`` where the published ones did.
 
     python benchmarks/transfer_hpo.py --data FOLDER [--problems ...] [--methods ...] [--seeds 10] [--jobs 1]
     python benchmarks/transfer_hpo.py --data FOLDER --hostile inverted shuffled other --methods autometa transfer
@@ -24,6 +25,7 @@ import argparse
 import functools
 import multiprocessing
 import os
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -36,7 +38,7 @@ import platformdirs
 from _transfer_hostile import HOSTILE, OTHER, Hostile, hostile_base
 from _transfer_methods import DEFAULT, METHODS, SEEDS_OF_SLOW, Job, needed_environments, search
 from _transfer_problems import NEED_DATA, PROBLEMS, Problem
-from _transfer_results import Result, Results
+from _transfer_results import Result, Results, improvements
 from _transfer_sections import Place, fake, speed, workers
 
 from autometa.knowledge import KnowledgeBase
@@ -94,9 +96,9 @@ def do(spec: Spec) -> Result:
         key=method.key,
         seed=spec.seed,
         n_trials=spec.n_trials,
-        values=[round(value, DIGITS) for value in trace.values],
-        regrets=[round(regret, DIGITS) for regret in regrets],
-        seconds=[round(second, 4) for second in trace.seconds],
+        improvements=improvements([round(regret, DIGITS) for regret in regrets]),
+        first_seconds=round(trace.seconds[0], 4) if trace.seconds else None,
+        later_seconds=round(statistics.median(trace.seconds[1:]), 4) if len(trace.seconds) > 1 else None,
         failure=failure,
     )
 

@@ -26,7 +26,7 @@ from _peers import PeerError  # noqa: E402
 from _transfer_hostile import hostile_base  # noqa: E402
 from _transfer_methods import METHODS, Job, Method, Trace, search  # noqa: E402
 from _transfer_problems import LeakError, Problem, Scenario, Surrogates, make_base  # noqa: E402
-from _transfer_results import Result, Results, by_target  # noqa: E402
+from _transfer_results import Result, Results, by_target, improvements  # noqa: E402
 
 from autometa.knowledge import KnowledgeBase  # noqa: E402
 from autometa.metrics import own  # noqa: E402
@@ -87,11 +87,17 @@ def result(method: str = "tpe", target: str = "t", regrets: Sequence[float] = (0
         key=METHODS[method].key,
         seed=0,
         n_trials=2,
-        values=regrets,
-        regrets=regrets,
-        seconds=[0.1] * len(regrets),
+        improvements=improvements(regrets),
+        first_seconds=0.1,
+        later_seconds=0.1,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_a_result_keeps_only_trials_that_were_better_than_all_before() -> None:
+    assert improvements([0.5, 0.5, 0.2, 0.3, 0.0]) == [(1, 0.5), (3, 0.2), (5, 0.0)]
+    kept = result(regrets=[0.5, 0.5, 0.2, 0.3, 0.0])
+    assert [kept.at(n) for n in range(1, 6)] == [0.5, 0.5, 0.2, 0.2, 0.0]
 
 
 def test_regret_is_the_incumbents_distance_from_the_best_as_a_share_of_the_range(toy: Toy) -> None:
