@@ -1,0 +1,56 @@
+"""What learners share that compare embedded items: embedding a batch of episodes, distances, losses."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from autometa.fewshot._backbones import Backbone, NormMode
+from autometa.fewshot._episodes import Episodes, Support
+
+
+def embed(backbone: Backbone, support: Tensor, queries: Tensor, mode: NormMode) -> tuple[Tensor, Tensor]:
+    """Embed the items of a batch of episodes.
+
+    With running averages everything is one batch, as in Snell et al.'s code. With statistics of the batch, support and
+    queries of an episode are normalized apart from those of other episodes (Relation Networks' code, MAML's).
+
+    Args:
+        backbone: The network.
+        support: Shape (n_episodes, n_support, \\*shape).
+        queries: Shape (n_episodes, n_queries, \\*shape).
+        mode: The backbone's.
+
+    Returns:
+        Both embedded, (n_episodes, n_support, n_features) and (n_episodes, n_queries, n_features).
+    """
+    n_episodes, n_support = support.shape[:2]
+    items = torch.cat([support, queries], dim=1)
+    if mode in ("running", "none"):
+        found = backbone(items.flatten(0, 1)).unflatten(0, (n_episodes, -1))
+        return found[:, :n_support], found[:, n_support:]
+    pairs = [_embed_one(backbone, items[i], n_support, mode) for i in range(n_episodes)]
+    return torch.stack([first for first, _ in pairs]), torch.stack([second for _, second in pairs])
+
+
+def _embed_one(backbone: Backbone, items: Tensor, n_support: int, mode: NormMode) -> tuple[Tensor, Tensor]:
+    if mode == "support":
+        found = backbone(items, n_support)
+        return found[:n_support], found[n_support:]
+    return backbone(items[:n_support]), backbone(items[n_support:])
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Squared Euclidean distances, (..., n, d) and (..., m, d) to (..., n, m)."""
+    across = a @ b.transpose(-1, -2)
+    return a.square().sum(-1).unsqueeze(-1) - 2 * across + b.square().sum(-1).unsqueeze(-2)
+
+
+def class_means(embedded: Tensor, support: Support) -> Tensor:
+    """Mean of each class, (n_episodes, n_support, d) to (n_episodes, n_way, d); classes may differ in size."""
+    members = support.one_hot.transpose(1, 2)
+    return members @ embedded / members.sum(-1, keepdim=True)
+
+
+def cross_entropy(logits: Tensor, episodes: Episodes) -> Tensor:
+    """Mean over all queries; logits (n_episodes, n_queries, n_way)."""
+    return F.cross_entropy(logits.flatten(0, 1), episodes.y.flatten())

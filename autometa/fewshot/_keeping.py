@@ -1,0 +1,163 @@
+"""Checkpoints and trained learners as files: tensors in safetensors, all else in JSON; nothing that runs code."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from autometa.errors import ModelError, OptionError
+from autometa.fewshot._backbones import BackboneSpec, NormMode
+from autometa.fewshot._base import FewShotLearner, Form
+
+_CHECKPOINT = "checkpoint"
+_WEIGHTS = "weights.safetensors"
+_CARD = "card.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """All of a meta-training that it needs to go on."""
+
+    identity: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    best: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    numbers: Mapping[str, Any]
+    looks: list[dict[str, Any]]
+
+    def write(self, folder: Path) -> None:
+        """Write it, then let it take the place of the one before: a kill at any moment leaves one of them whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        number = int(self.numbers["step"])
+        tensors = {
+            f"{part}/{name}": value.detach().cpu().contiguous()
+            for part in ("weights", "best", "optimizer")
+            for name, value in getattr(self, part).items()
+        }
+        file = folder / f"{_CHECKPOINT}-{number}.safetensors"
+        save_file(tensors, file)
+        plain = {"format": FORMAT, "tensors": file.name, "identity": dict(self.identity)}
+        plain |= {"numbers": dict(self.numbers), "looks": self.looks}
+        waiting = folder / f"{_CHECKPOINT}.json.new"
+        waiting.write_text(json.dumps(plain))
+        os.replace(waiting, folder / f"{_CHECKPOINT}.json")
+        for other in folder.glob(f"{_CHECKPOINT}-*.safetensors"):
+            if other != file:
+                other.unlink(missing_ok=True)
+
+    @classmethod
+    def read(cls, folder: Path, learner: nn.Module) -> "Checkpoint | None":
+        """The folder's checkpoint, on the learner's device; None where there is none."""
+        file = folder / f"{_CHECKPOINT}.json"
+        if not file.is_file():
+            return None
+        plain = json.loads(file.read_text())
+        device = next((str(value.device) for value in learner.state_dict().values()), "cpu")
+        parts: dict[str, dict[str, Tensor]] = {"weights": {}, "best": {}, "optimizer": {}}
+        for key, value in load_file(folder / plain["tensors"], device=device).items():
+            part, _, name = key.partition("/")
+            parts[part][name] = value.cpu() if name.endswith(":step") else value
+        return cls(identity=plain["identity"], numbers=plain["numbers"], looks=plain["looks"], **parts)
+
+
+def save_learner(learner: FewShotLearner[Any], folder: Path, card: Mapping[str, Any], *, half: bool = False) -> None:
+    """Write a learner: ``weights.safetensors`` and ``card.json``, which says what it is and how it was made.
+
+    Args:
+        learner: Trained.
+        folder: Is made where it is missing.
+        card: What else is to be known: data, seed, command, scores; plain values for JSON.
+        half: Store 16 bits of each weight.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = {
+        "format": FORMAT,
+        "algorithm": learner.name,
+        "form": {**asdict(learner.form), "shape": list(learner.form.shape)},
+        "backbone": asdict(learner.spec),
+        "options": asdict(learner.options),
+        **card,
+    }
+    weights = {name: value.detach().cpu().contiguous() for name, value in learner.state_dict().items()}
+    if half:
+        weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+    save_file(weights, folder / _WEIGHTS)
+    (folder / _CARD).write_text(json.dumps(plain, indent=2) + "\n")
+
+
+def load_learner(folder: Path, *, device: str = "cpu", norm: NormMode | None = None) -> FewShotLearner[Any]:
+    """Read what `save_learner` wrote; no code in the files is run.
+
+    Args:
+        folder: Where it lies.
+        device: Where the learner is to be.
+        norm: Where batch normalization takes its statistics from, if not from where the learner was trained with;
+            only ``transductive`` and ``support`` can take each other's place.
+
+    Raises:
+        ModelError: There is no learner, or it is damaged or of a newer version.
+    """
+    card = read_card(folder)
+    spec = BackboneSpec(**card["backbone"])
+    if norm is not None and norm != spec.norm:
+        if {norm, spec.norm} != {"transductive", "support"}:
+            raise ModelError(
+                f"The learner in {folder} was trained with norm {spec.norm}, which cannot become {norm}: only "
+                "transductive and support need no averages of their own."
+            )
+        spec = replace(spec, norm=norm)
+    learner = make_learner(card["algorithm"], _form(card["form"]), spec, card["options"])
+    try:
+        weights = load_file(folder / _WEIGHTS)
+        learner.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+        )
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"The weights of the learner in {folder} cannot be read: {error}. Train it again.") from error
+    return learner.to(device).eval()
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What a saved learner says of itself.
+
+    Raises:
+        ModelError: There is none, or one of a newer version.
+    """
+    try:
+        card = json.loads((folder / _CARD).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} holds no few-shot learner: {error}. Train one: autometa fewshot train.") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise ModelError(
+            f"The learner in {folder} is of format {card.get('format')!r}, but this version reads {FORMAT}."
+        )
+    return card
+
+
+def make_learner(
+    name: str, form: Form, spec: BackboneSpec, options: Mapping[str, Any] | None = None
+) -> FewShotLearner[Any]:
+    """An untrained learner of the registry.
+
+    Raises:
+        UnknownNameError: There is no such algorithm.
+        OptionError: It has no such option.
+    """
+    from autometa.fewshot._registry import LEARNERS
+
+    member = LEARNERS.create(name)
+    known = {field.name for field in fields(member.options_class)}
+    if unknown := sorted(set(options or {}) - known):
+        raise OptionError(f"{name} has no option {unknown[0]!r}. Known: {', '.join(sorted(known)) or 'none'}.")
+    return member(form, spec, member.options_class(**(options or {})))
+
+
+def _form(plain: Mapping[str, Any]) -> Form:
+    return Form(**{**plain, "shape": tuple(plain["shape"])})
