@@ -8,6 +8,7 @@ class.
 from autometa.fewshot._anil import ANIL, ANILOptions
 from autometa.fewshot._backbones import BACKBONES, Backbone, BackboneSpec, NormMode, make_backbone
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
+from autometa.fewshot._by_name import device_of, meta_train_by_name, shipped_learner
 from autometa.fewshot._classes import ClassSet
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 from autometa.fewshot._evaluation import Evaluation, evaluate, scores_of
@@ -39,6 +40,7 @@ from autometa.fewshot._siamese import SiameseNetworks, SiameseOptions
 from autometa.fewshot._snail import SNAIL, SNAILOptions
 from autometa.fewshot._stunt import StuntEpisodes, kmeans
 from autometa.fewshot._synthetic import SineEpisodes
+from autometa.fewshot._tasks import OMNIGLOT_VALIDATION, Tasks, read_tasks, split_tasks
 from autometa.fewshot._training import Look, Training, TrainOptions, meta_train
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "LEARNERS",
     "MAML",
     "MANN",
+    "OMNIGLOT_VALIDATION",
     "SNAIL",
     "ANILOptions",
     "Ability",
@@ -96,11 +99,13 @@ __all__ = [
     "SineEpisodes",
     "StuntEpisodes",
     "Support",
+    "Tasks",
     "TrainOptions",
     "Training",
     "UniformEpisodes",
     "VariableEpisodes",
     "classes_of_arrays",
+    "device_of",
     "episodes_at",
     "evaluate",
     "generator_of",
@@ -111,11 +116,15 @@ __all__ = [
     "make_backbone",
     "make_learner",
     "meta_train",
+    "meta_train_by_name",
     "read_card",
     "read_image_folder",
     "read_mini_imagenet",
     "read_omniglot",
+    "read_tasks",
     "read_tiered_imagenet",
     "save_learner",
     "scores_of",
+    "shipped_learner",
+    "split_tasks",
 ]

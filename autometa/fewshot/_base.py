@@ -161,6 +161,11 @@ class FewShotLearner(nn.Module, ABC, Generic[AnyOptions]):
     def recipe(cls, form: Form) -> Recipe:
         """How the paper trains for episodes of this form."""
 
+    @classmethod
+    def usual_backbone(cls, form: Form) -> BackboneSpec:
+        """The network that suits such items: the paper's for images, a multi-layer perceptron for vectors."""
+        return BackboneSpec(name="conv4" if len(form.shape) == 3 else "mlp")
+
     @property
     def norm_mode(self) -> NormMode:
         """Where batch normalization takes its statistics from when it predicts."""

@@ -5,7 +5,7 @@ Inner loops are written for one episode and vmapped over a batch of them: one pa
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from autometa.fewshot._backbones import BackboneSpec, make_backbone, seeded
+from autometa.fewshot._backbones import BackboneSpec, NormMode, make_backbone, seeded
 from autometa.fewshot._base import FewShotLearner, Form, Options
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 
 Params = dict[str, Tensor]
+_SMALL = 32  # pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,14 @@ class GradientLearner(FewShotLearner[G]):
     def __init__(self, form: Form, backbone: BackboneSpec, options: G) -> None:
         super().__init__(form, backbone, options)
         self.net = Network(form, backbone)
+
+    @classmethod
+    def usual_backbone(cls, form: Form) -> BackboneSpec:
+        """Strides on small images, as MAML has them on Omniglot; normalized by the batch at hand."""
+        spec = super().usual_backbone(form)
+        small = len(form.shape) == 3 and min(form.shape[1:]) <= _SMALL
+        norm: NormMode = "transductive" if form.n_way else "none"
+        return replace(spec, norm=norm, downsample="stride" if small else "max")
 
     @property
     def initial(self) -> Params:

@@ -1,6 +1,6 @@
 """Relation Networks (Sung et al., 2018): the distance is learned too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -94,6 +94,12 @@ class RelationNetworks(FewShotLearner[RelationOptions]):
             classes.view(*classes.shape[:2], *shape), queries.reshape(*queries.shape[:2], *shape)
         )
         return scores
+
+    @classmethod
+    def usual_backbone(cls, form: Form) -> BackboneSpec:
+        """One that keeps a map."""
+        spec = super().usual_backbone(form)
+        return replace(spec, name="conv4_maps") if spec.name == "conv4" else spec
 
     @classmethod
     def recipe(cls, form: Form) -> Recipe:

@@ -1,0 +1,180 @@
+"""Meta-training as the command line asks for it: everything by name, the result in a folder."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from autometa.config import shipped
+from autometa.errors import OptionError, UnknownNameError
+from autometa.fewshot._backbones import BackboneSpec, NormMode
+from autometa.fewshot._base import FewShotLearner, Form, Recipe
+from autometa.fewshot._keeping import make_learner, save_learner
+from autometa.fewshot._registry import LEARNERS
+from autometa.fewshot._sampling import UniformEpisodes
+from autometa.fewshot._tasks import Tasks, split_tasks
+from autometa.fewshot._training import Training, TrainOptions, Watch, meta_train
+
+_N_QUERY = 15
+_N_VALIDATION = 200
+_CPU_CHUNK = 8  # tasks whose weights and activations fit into the caches of a core
+
+
+def device_of(name: str) -> str:
+    """``auto`` is CUDA where there is any, else the CPU; other names are torch's.
+
+    Raises:
+        OptionError: torch has no such device here.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(f"There is no device {name!r} here: {str(error).splitlines()[0]}. Use auto.") from error
+    return name
+
+
+def shipped_learner(name: str) -> Path:
+    """The folder of a learner that comes with autometa.
+
+    Raises:
+        UnknownNameError: There is none of that name.
+    """
+    folder = shipped("meta_db") / "models"
+    known = sorted(card.parent.name for card in folder.glob("*/card.json"))
+    if name not in known:
+        raise UnknownNameError(
+            f"{name!r} is neither a folder nor a shipped learner. Shipped: {', '.join(known) or 'none'}. Train one: "
+            "autometa fewshot train."
+        )
+    return folder / name
+
+
+def backbone_of(
+    member: type[FewShotLearner[Any]], form: Form, *, name: str | None, width: int, norm: str | None, seed: int
+) -> BackboneSpec:
+    """The backbone that a learner usually has for such items, with what was asked for otherwise.
+
+    Raises:
+        OptionError: There is no such norm.
+    """
+    spec = replace(member.usual_backbone(form), width=width, seed=seed)
+    if norm is not None and norm not in get_args(NormMode):
+        raise OptionError(f"norm is one of {', '.join(get_args(NormMode))}, but got {norm!r}.")
+    changes: dict[str, Any] = {"name": name, "norm": norm}
+    return replace(spec, **{key: value for key, value in changes.items() if value is not None})
+
+
+def meta_train_by_name(
+    algorithm: str,
+    tasks: str,
+    data: Path | None = None,
+    *,
+    folder: Path,
+    rotations: bool = False,
+    n_way: int = 5,
+    n_shot: int = 1,
+    n_steps: int | None = None,
+    seconds: float = 0.0,
+    patience: int = 0,
+    validate_every: int = 250,
+    backbone: str | None = None,
+    width: int = 64,
+    norm: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    lr: float | None = None,
+    device: str = "auto",
+    mixed_precision: bool = False,
+    seed: int = 0,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> Training:
+    """Train a learner of the registry on named tasks, and keep it in a folder.
+
+    Args:
+        algorithm: Its name.
+        tasks: See `split_tasks`.
+        data: See there.
+        folder: Where checkpoints, weights and card go.
+        rotations: See `split_tasks`.
+        n_way: Classes of the episodes that it is to be good at.
+        n_shot: Labelled items of each class.
+        n_steps: Outer steps; None takes the recipe's.
+        seconds: Time limit; 0 is none.
+        patience: Validations without a better one that end it; 0 never does.
+        validate_every: Steps between validations.
+        backbone: Its name; None takes the learner's usual one.
+        width: Of the backbone.
+        norm: Where batch normalization takes its statistics from; None takes the usual.
+        options: Hyperparameters of the learner.
+        lr: Outer learning rate; None takes the recipe's.
+        device: See `device_of`.
+        mixed_precision: See `TrainOptions`.
+        seed: Of weights, episodes and split.
+        resume: Go on with the folder's checkpoint.
+        watch: Is told of every look.
+
+    Raises:
+        UnknownNameError: There is no such learner or backbone.
+        OptionError: Options contradict each other.
+        InputError: The tasks cannot be read, or are too few.
+        ResumeError: The folder holds another training.
+    """
+    member, where = LEARNERS.create(algorithm), device_of(device)
+    split = split_tasks(tasks, data, rotations=rotations, seed=seed)
+    form = Form(shape=split.train.shape, n_way=n_way, n_shot=n_shot, n_base=len(split.train))
+    spec = backbone_of(member, form, name=backbone, width=width, norm=norm, seed=seed)
+    learner = make_learner(algorithm, form, spec, options).to(where)
+    recipe = _fitting(member.recipe(form), split)
+    recipe = replace(recipe, n_steps=recipe.n_steps if n_steps is None else n_steps, lr=recipe.lr if lr is None else lr)
+    train, validation = (part.to(where) for part in (split.train, split.validation))
+    settings = TrainOptions(
+        recipe=recipe,
+        seed=seed,
+        chunk_size=_CPU_CHUNK if where == "cpu" and member.ability.family == "optimization" else 0,
+        validate_every=validate_every,
+        n_validation=_N_VALIDATION,
+        patience=patience,
+        seconds=seconds,
+        folder=folder,
+        mixed_precision=mixed_precision,
+    )
+    n_query = min(_N_QUERY, int(validation.counts.min()) - n_shot)
+    done = meta_train(
+        learner,
+        UniformEpisodes(train, recipe.n_way, recipe.n_shot, recipe.n_query),
+        settings,
+        validation=UniformEpisodes(validation, n_way, n_shot, n_query),
+        watch=watch,
+        resume=resume,
+    )
+    save_learner(learner, folder, _card(done, split, settings, rotations))
+    return done
+
+
+def _fitting(recipe: Recipe, split: Tasks) -> Recipe:
+    """The recipe with no more classes and items than there are."""
+    least = int(split.train.counts.min())
+    n_shot = min(recipe.n_shot, max(1, least - 1))
+    n_way, n_query = min(recipe.n_way, len(split.train)), max(1, min(recipe.n_query, least - n_shot))
+    return replace(recipe, n_way=n_way, n_shot=n_shot, n_query=n_query)
+
+
+def _card(done: Training, split: Tasks, settings: TrainOptions, rotations: bool) -> dict[str, Any]:
+    best = next((look for look in reversed(done.looks) if look.best), None)
+    return {
+        "tasks": split.name,
+        "rotations": rotations,
+        "n_train_classes": len(split.train),
+        "n_validation_classes": len(split.validation),
+        "seed": settings.seed,
+        "recipe": asdict(settings.recipe),
+        "steps": done.best_step,
+        "stopped": done.stopped,
+        "seconds": round(done.looks[-1].seconds, 1) if done.looks else 0.0,
+        "validation": best.validation.as_dict() if best is not None and best.validation is not None else None,
+        "curve": [[one.step, one.loss, one.validation.accuracy if one.validation else None] for one in done.looks],
+    }

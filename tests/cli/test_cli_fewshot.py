@@ -1,0 +1,102 @@
+"""``autometa fewshot``: list, train, evaluate, resume."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from autometa.cli.fewshot import app
+from autometa.errors import InputError
+from autometa.fewshot import LEARNERS, load_learner, read_card
+
+runner = CliRunner()
+QUICK = ["--steps", "6", "--validate-every", "3", "--width", "4", "--n-way", "3", "--threads", "1", "--seed", "1"]
+
+
+@pytest.fixture(scope="module")
+def characters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six alphabets of four characters by eight drawers: a dot of its own place for each, and noise."""
+    folder = tmp_path_factory.mktemp("characters")
+    rng = np.random.default_rng(0)
+    for alphabet in range(6):
+        for character in range(4):
+            row, column = rng.integers(2, 24, 2)
+            where = folder / f"alphabet{alphabet}" / f"character{character}"
+            where.mkdir(parents=True)
+            for drawer in range(8):
+                pixels = np.full((28, 28), 255, dtype=np.uint8)
+                shift = rng.integers(-1, 2, 2)
+                pixels[row + shift[0] : row + shift[0] + 4, column + shift[1] : column + shift[1] + 4] = 0
+                Image.fromarray(pixels).save(where / f"{drawer}.png")
+    return folder
+
+
+def train(algorithm: str, characters: Path, out: Path, *more: str) -> str:
+    done = runner.invoke(
+        app, ["train", algorithm, "--tasks", str(characters), "--out", str(out), *QUICK, *more], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_list_tells_what_every_learner_can_do() -> None:
+    shown = json.loads(runner.invoke(app, ["list", "--json"]).stdout)
+    assert set(shown) == set(LEARNERS.names())
+    assert shown["maml"]["order"] == "second"
+    assert shown["prototypical"]["any_way"] is True
+    assert all(entry["paper"] for entry in shown.values())
+    assert "maml_plus_plus" in runner.invoke(app, ["list"]).stdout
+
+
+def test_a_trained_learner_is_evaluated_on_any_folder_of_images(characters: Path, tmp_path: Path) -> None:
+    said = train("prototypical", characters, tmp_path / "p")
+    assert re.search(r"step 6 of 6, 6 episodes, \d+ s: loss \d.\d{4}, validation \d+\.\d\d% ± \d+\.\d\d%", said)
+    card = read_card(tmp_path / "p")
+    assert card["n_train_classes"] + card["n_validation_classes"] == 24
+    assert card["steps"] in (3, 6)
+    asked = ["eval", str(tmp_path / "p"), "--tasks", str(characters), "--n-way", "5", "--n-shot", "1"]
+    asked += ["--episodes", "60", "--seed", "0", "--json", "--device", "cpu"]
+    first, again = (json.loads(runner.invoke(app, asked, catch_exceptions=False).stdout) for _ in range(2))
+    assert first == again
+    assert first["accuracy"] > 0.5
+    assert 0 < first["ci95"] < 0.2
+    assert first["n_query"] == 7  # eight drawers, one of them labelled
+    told = runner.invoke(app, [*asked[:-3], "--rotations"], catch_exceptions=False).stdout
+    assert re.search(
+        r"prototypical on .*, 5-way 1-shot: \d+\.\d\d% ± .*60 episodes, norm running: each query", told, re.S
+    )
+
+
+def test_training_goes_on_where_it_stopped(characters: Path, tmp_path: Path) -> None:
+    train("maml", characters, tmp_path / "m", "--option", "inner_lr=0.2")
+    assert load_learner(tmp_path / "m").options.inner_lr == 0.2
+    said = train("maml", characters, tmp_path / "m", "--option", "inner_lr=0.2", "--resume")
+    assert "step" not in said.replace("episodes", "")  # nothing is left to do
+    with pytest.raises(InputError, match=r"its options\.inner_lr is 0\.2, but here it is 0\.3"):
+        train("maml", characters, tmp_path / "m", "--option", "inner_lr=0.3", "--resume")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["eval", "nothing"], "neither a folder nor a shipped learner"),
+        (["train", "mamel"], "Did you mean 'maml'"),
+        (["train", "maml", "--tasks", "omniglot"], "--data FOLDER"),
+        (["train", "maml", "--tasks", "elsewhere"], "neither a path nor one of glyphs"),
+        (["train", "maml", "--device", "abacus"], "no device 'abacus'"),
+        (["train", "maml", "--option", "inner_lr"], "NAME=VALUE"),
+        (["train", "maml", "--norm", "loud"], "norm is one of transductive"),
+        (["train", "maml", "--backbone", "conv5"], "Unknown backbone 'conv5'. Did you mean 'conv4'"),
+    ],
+)
+def test_bad_input_names_the_way_out(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=re.escape(message)):
+        runner.invoke(app, words, catch_exceptions=False)
+    assert not list(tmp_path.iterdir())
