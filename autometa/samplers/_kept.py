@@ -50,8 +50,10 @@ def _write(file: Path, arrays: Arrays) -> None:
         temporary.replace(file)
         _evict(file)
     except OSError:
+        pass
+    finally:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
 
 
 def _evict(kept_file: Path) -> None:

@@ -92,6 +92,7 @@ class Search:
         self._clock = clock
         self._kb = kb
         self._tracker = tracker or NullTracker()
+        self._preparation = _warm.GetsReady()
         self._storage = storage
         self._study_name = study_name
         self._table = table
@@ -174,6 +175,7 @@ class Search:
                 raise self._folder.trouble(error) from error
             raise
         finally:
+            self._preparation.ended()
             self._close_tracker()
             self._listener.ended()
             close_log(self._log)
@@ -232,7 +234,8 @@ class Search:
         return study
 
     def _loop(self, study: "optuna.Study", interruption: Interruption) -> TrialLoop:
-        listener = Broadcast([self._listener, _StateKeeper(self), _warm.GetsReady(study.sampler)], self._log)
+        self._preparation.sampler = study.sampler
+        listener = Broadcast([self._listener, _StateKeeper(self), self._preparation], self._log)
         return TrialLoop(
             study=study,
             space=self._plan.space,

@@ -1,6 +1,7 @@
 """What the knowledge base says to try first, and what a finished search tells it."""
 
 import contextlib
+import ctypes
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 TOO_SLOW = 1.0
 """Times a trial's limit that a suggestion may be expected to take."""
+
+_PATIENCE = 5.0  # seconds in which even a large base ends the step it is at
 
 
 def first_trials(
@@ -167,22 +170,33 @@ class GetsReady(Listener):
     By the time the queue of first trials is empty, it has; meanwhile the loop keeps the limits of running trials.
     """
 
-    def __init__(self, sampler: "optuna.samplers.BaseSampler") -> None:
-        self._sampler = sampler
-        self._begun = False
+    def __init__(self) -> None:
+        self.sampler: optuna.samplers.BaseSampler | None = None
+        self._thread: threading.Thread | None = None
 
     def trial_finished(self, report: TrialReport) -> None:
-        get_ready = getattr(self._sampler, "get_ready", None)
-        if get_ready is not None and not self._begun:
-            self._begun = True
-            threading.Thread(target=_quietly(get_ready), name="autometa-sampler", daemon=True).start()
+        get_ready = getattr(self.sampler, "get_ready", None)
+        if get_ready is not None and self._thread is None:
+            self._thread = threading.Thread(target=_quietly(get_ready), name="autometa-sampler", daemon=True)
+            self._thread.start()
+
+    def ended(self) -> None:
+        """Stop it, if the search was over before it was.
+
+        A thread that reads the base when Python ends would keep the process from ending: Arrow waits for what Python's
+        end has stopped.
+        """
+        if self._thread is not None and self._thread.is_alive() and self._thread.ident is not None:
+            ident = ctypes.c_ulong(self._thread.ident)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
+            self._thread.join(_PATIENCE)
 
 
 def _quietly(call: Callable[[], None]) -> Callable[[], None]:
-    """What goes wrong early goes wrong again, and is reported, when it is needed."""
+    """What goes wrong early goes wrong again, and is reported, when it is needed; `SystemExit` is how it is stopped."""
 
     def called() -> None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, SystemExit):
             call()
 
     return called
