@@ -149,8 +149,13 @@ def create_study(
     if pruned is not None:
         study.set_user_attr(PRUNED, {"summary": pruned.summary, "reasons": pruned.reasons})
     if not study.get_trials(deepcopy=False):
-        for suggestion in _opening(problem, chosen, warm_start, warm_trials, seed or 0):
-            study.enqueue_trial(suggestion.config, user_attrs={ORIGIN: asdict(suggestion.origin)})
+        first = _opening(problem, chosen, warm_start, warm_trials, seed or 0)
+        # That took a while: by now another worker may have queued the same.
+        if not study.get_trials(deepcopy=False):
+            for suggestion in first:
+                study.enqueue_trial(
+                    suggestion.config, user_attrs={ORIGIN: asdict(suggestion.origin)}, skip_if_exists=True
+                )
     return study
 
 

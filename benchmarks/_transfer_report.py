@@ -122,8 +122,10 @@ def remarks(results: Results, picture: str) -> str:
         "A search that failed keeps the regret it had. Ordered choices are whole numbers to Optuna's samplers, and to "
         "the other libraries where they have them. Bases of the YAHPO problems have 200 random runs of every task. "
         f"Syne Tune is told of all runs; OpenBox and SMAC3 of a random sample of at most {TOLD_OF_EACH} of each "
-        f"dataset and {TOLD_IN_ALL:,} in all, the same for both and for every seed. A search takes them minutes, up to "
-        f"half an hour, so they get {SEEDS_OF_SLOW} seeds.",
+        f"dataset and {TOLD_IN_ALL:,} in all, the same for both and for every seed. Methods whose searches take "
+        f"minutes have fewer seeds, OpenBox and SMAC3 at most {SEEDS_OF_SLOW}, and not every problem: `searches` "
+        "counts datasets times seeds. Some choices of the samplers (how many proposals serve sources, how often one "
+        "does without) were made while looking at these problems, so their figures flatter a little.",
         f"![Normalized regret over trials]({picture})",
     ]
     for problem in PROBLEMS:

@@ -10,6 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 import autometa
 from autometa.errors import OptionError, UnknownNameError
 from autometa.knowledge import KnowledgeBase
+from autometa.records import Suggestion
 from autometa.samplers import TransferSampler
 from autometa.testing.samplers import CONDITIONAL, loss
 
@@ -146,3 +147,25 @@ def test_choices_that_a_past_run_lacks_take_their_default(kb: KnowledgeBase) -> 
     found = autometa.recommend(wider, 2, kb=kb, space_name="my-net")
     assert {one.config["schedule"] for one in found} == {"cosine"}
     assert all(one.origin.projected for one in found)
+
+
+def test_what_another_worker_has_queued_meanwhile_is_not_queued_again(
+    kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, create = optuna.storages.InMemoryStorage(), TransferSampler.opening
+    counts = []
+
+    def overtaken(self: TransferSampler, n: int) -> list[Suggestion]:
+        found = create(self, n)
+        other = optuna.load_study(study_name="shared", storage=storage)
+        counts.append(len(other.get_trials()))
+        for suggestion in found:
+            other.enqueue_trial(suggestion.config)
+        return found
+
+    monkeypatch.setattr(TransferSampler, "opening", overtaken)
+    study = autometa.create_study(
+        LOOSE, kb=kb, space_name="my-net", direction="maximize", seed=0, storage=storage, study_name="shared"
+    )
+    assert counts == [0]
+    assert len(study.get_trials()) == 3

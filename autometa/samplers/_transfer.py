@@ -100,9 +100,9 @@ class TransferSampler(InformedSampler):
 
     def _serving(self, seen: Seen) -> Floats:
         """Codes of the pool, best first, for the sources that no trial serves yet; none when there are few of these."""
-        tried = self.sources.says(np.concatenate([seen.codes, seen.pending]))
-        if len(tried) >= _MOST_SERVING:
+        if len(seen.codes) + len(seen.pending) >= _MOST_SERVING:
             return np.empty((0, 0))
+        tried = self.sources.says(np.concatenate([seen.codes, seen.pending]))
         weights = self.weights * _concordance(tried[: len(seen.values)], seen.values) ** _SHARPNESS
         weights /= weights.sum()
         served = tried.max(axis=0, initial=-1.0)
