@@ -24,6 +24,7 @@ TasksOption = Annotated[
     ),
 ]
 DataOption = Annotated[Path | None, typer.Option(metavar="PATH", help="Where the files of a named task lie.")]
+RotationsOption = Annotated[bool, typer.Option(help="Whether classes turned by quarters are classes of their own.")]
 DeviceOption = Annotated[str, typer.Option(help="auto (CUDA if there is any), cpu, cuda, ...")]
 WayOption = Annotated[int, typer.Option("--n-way", help="Classes of an episode.")]
 ShotOption = Annotated[int, typer.Option("--n-shot", help="Labelled items of each class.")]
@@ -55,9 +56,7 @@ def train(
     algorithm: Annotated[str, typer.Argument(help="Its name in `autometa fewshot list`.")],
     tasks: TasksOption = "glyphs",
     data: DataOption = None,
-    rotations: Annotated[
-        bool, typer.Option(help="Whether classes turned by quarters are classes of their own.")
-    ] = False,
+    rotations: RotationsOption = False,
     n_way: WayOption = 5,
     n_shot: ShotOption = 1,
     steps: Annotated[int | None, typer.Option(help="Outer steps. Default: the paper's.")] = None,
@@ -124,9 +123,7 @@ def evaluate(
     checkpoint: Annotated[str, typer.Argument(help="Folder of a training, or name of a shipped learner.")],
     tasks: TasksOption = "glyphs",
     data: DataOption = None,
-    rotations: Annotated[
-        bool, typer.Option(help="Whether classes turned by quarters are classes of their own.")
-    ] = False,
+    rotations: RotationsOption = False,
     n_way: WayOption = 5,
     n_shot: ShotOption = 1,
     n_query: Annotated[int, typer.Option("--n-query", help="Queries of each class.")] = 15,
@@ -140,10 +137,11 @@ def evaluate(
     from autometa.fewshot import UniformEpisodes, device_of, read_tasks
     from autometa.fewshot import evaluate as measure
 
-    learner = _load(checkpoint, device_of(device), norm)
+    where = device_of(device)
+    learner = _load(checkpoint, where, norm)
     classes = _usable(read_tasks(tasks, data, **_look_of(learner), rotations=rotations), n_shot)
     n_query = min(n_query, int(classes.counts.min()) - n_shot)
-    source = UniformEpisodes(classes.to(device_of(device)), n_way, n_shot, n_query)
+    source = UniformEpisodes(classes.to(where), n_way, n_shot, n_query)
     found = measure(learner, source, n_episodes=episodes, seed=seed)
     if as_json:
         print_json({**found.as_dict(), "n_way": n_way, "n_shot": n_shot, "n_query": n_query, "tasks": tasks})

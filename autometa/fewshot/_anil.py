@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad
 
-from autometa.fewshot._base import Ability, Form, Recipe
+from autometa.fewshot._base import Ability
 from autometa.fewshot._gradient import GradientLearner, GradientOptions, Params
-from autometa.fewshot._maml import MAML
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +53,3 @@ class ANIL(GradientLearner[ANILOptions]):
             gradients = grad(loss)(head)
             head = {name: value - self.options.inner_lr * gradients[name] for name, value in head.items()}
         return {**params, **head}
-
-    @classmethod
-    def recipe(cls, form: Form) -> Recipe:
-        """As MAML's."""
-        return MAML.recipe(form)

@@ -57,9 +57,9 @@ class BackboneSpec:
         """Values must be possible."""
         if self.width < 1 or self.depth < 1:
             raise OptionError(f"Width and depth are at least 1, but got {self.width} and {self.depth}.")
-        for value, options in ((self.downsample, get_args(Downsample)), (self.norm, get_args(NormMode))):
-            if value not in options:
-                raise OptionError(f"Expected one of {', '.join(options)}, but got {value!r}.")
+        for name, options in (("downsample", get_args(Downsample)), ("norm", get_args(NormMode))):
+            if (value := getattr(self, name)) not in options:
+                raise OptionError(f"{name} is one of {', '.join(options)}, but got {value!r}.")
 
 
 class BatchNorm(nn.Module):

@@ -90,7 +90,6 @@ class Ability:
         paper: Authors, year, title, address.
         regression: Whether it also learns targets that are numbers.
         any_way: Whether it takes episodes of other ways than it was trained with.
-        any_shot: Whether it takes episodes of other shots.
         order: Derivatives that the outer gradient needs of the inner loop; "" where there is no such loop.
         equivariant: Whether other names for the same classes give the same logits in that other order.
         trained: Whether it has anything to meta-train.
@@ -100,7 +99,6 @@ class Ability:
     paper: str
     regression: bool = False
     any_way: bool = True
-    any_shot: bool = True
     order: Order = ""
     equivariant: bool = False
     trained: bool = True

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 
 from autometa.config import shipped
 from autometa.errors import OptionError, UnknownNameError
-from autometa.fewshot._backbones import BackboneSpec, NormMode
+from autometa.fewshot._backbones import BackboneSpec
 from autometa.fewshot._base import FewShotLearner, Form, Recipe
 from autometa.fewshot._keeping import make_learner, save_learner
 from autometa.fewshot._registry import LEARNERS
@@ -62,8 +62,6 @@ def backbone_of(
         OptionError: There is no such norm.
     """
     spec = replace(member.usual_backbone(form), width=width, seed=seed)
-    if norm is not None and norm not in get_args(NormMode):
-        raise OptionError(f"norm is one of {', '.join(get_args(NormMode))}, but got {norm!r}.")
     changes: dict[str, Any] = {"name": name, "norm": norm}
     return replace(spec, **{key: value for key, value in changes.items() if value is not None})
 

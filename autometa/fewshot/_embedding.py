@@ -1,14 +1,19 @@
 """What learners share that compare embedded items: embedding a batch of episodes, distances, losses."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from autometa.fewshot._backbones import Backbone, NormMode
+from autometa.fewshot._backbones import NormMode
 from autometa.fewshot._episodes import Episodes, Support
 
+Network = Callable[..., Tensor]
+"""A backbone, or its ``maps``: takes items, and how many of them statistics are taken of."""
 
-def embed(backbone: Backbone, support: Tensor, queries: Tensor, mode: NormMode) -> tuple[Tensor, Tensor]:
+
+def embed(backbone: Network, support: Tensor, queries: Tensor, mode: NormMode) -> tuple[Tensor, Tensor]:
     """Embed the items of a batch of episodes.
 
     With running averages everything is one batch, as in Snell et al.'s code. With statistics of the batch, support and
@@ -23,16 +28,22 @@ def embed(backbone: Backbone, support: Tensor, queries: Tensor, mode: NormMode) 
     Returns:
         Both embedded, (n_episodes, n_support, n_features) and (n_episodes, n_queries, n_features).
     """
-    n_episodes, n_support = support.shape[:2]
+    n_support = support.shape[1]
     items = torch.cat([support, queries], dim=1)
     if mode in ("running", "none"):
-        found = backbone(items.flatten(0, 1)).unflatten(0, (n_episodes, -1))
+        found = embed_each(backbone, items)
         return found[:, :n_support], found[:, n_support:]
-    pairs = [_embed_one(backbone, items[i], n_support, mode) for i in range(n_episodes)]
+    pairs = [_embed_one(backbone, items[i], n_support, mode) for i in range(len(items))]
     return torch.stack([first for first, _ in pairs]), torch.stack([second for _, second in pairs])
 
 
-def _embed_one(backbone: Backbone, items: Tensor, n_support: int, mode: NormMode) -> tuple[Tensor, Tensor]:
+def embed_each(backbone: Network, items: Tensor) -> Tensor:
+    """Items of a batch of episodes, (n_episodes, n, \\*shape), each by itself: (n_episodes, n, n_features)."""
+    found = backbone(items.flatten(0, 1))
+    return found.view(*items.shape[:2], *found.shape[1:])
+
+
+def _embed_one(backbone: Network, items: Tensor, n_support: int, mode: NormMode) -> tuple[Tensor, Tensor]:
     if mode == "support":
         found = backbone(items, n_support)
         return found[:n_support], found[n_support:]

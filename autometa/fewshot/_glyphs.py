@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from autometa.fewshot._backbones import seeded
 from autometa.fewshot._classes import ClassSet
 
 if TYPE_CHECKING:
@@ -120,12 +119,16 @@ def _distinct(shapes: Tensor) -> list[int]:
 def _drawn(shapes: Tensor, n_drawers: int, size: int, seed: int) -> Tensor:
     """Each character by each drawer, uint8 (n, n_drawers, size, size)."""
     n = len(shapes)
-    with seeded(seed * _FOLDS + 1):
-        slant, turn = 0.25 * torch.randn(n_drawers), 0.08 * torch.randn(n_drawers)
-        across, down = (1.0 + 0.1 * torch.randn(2, n_drawers)).clamp(0.7, 1.3)
-        pen = 0.55 * torch.rand(n_drawers)
-        hands = torch.randn(n, n_drawers, 2, _GRID, _GRID)
-        moves, tilts = 0.06 * torch.randn(n, n_drawers, 2), 0.1 * torch.randn(n, n_drawers)
+    hand = torch.Generator().manual_seed(seed * _FOLDS + 1)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=hand)
+
+    slant, turn = 0.25 * normal(n_drawers), 0.08 * normal(n_drawers)
+    across, down = (1.0 + 0.1 * normal(2, n_drawers)).clamp(0.7, 1.3)
+    pen = 0.55 * torch.rand(n_drawers, generator=hand)
+    hands = normal(n, n_drawers, 2, _GRID, _GRID)
+    moves, tilts = 0.06 * normal(n, n_drawers, 2), 0.1 * normal(n, n_drawers)
     pages = []
     for drawer in range(n_drawers):
         angle = turn[drawer] + tilts[:, drawer]

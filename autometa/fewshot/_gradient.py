@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from autometa.fewshot._backbones import BackboneSpec, NormMode, make_backbone, seeded
-from autometa.fewshot._base import FewShotLearner, Form, Options
+from autometa.fewshot._base import FewShotLearner, Form, Options, Recipe
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 
 Params = dict[str, Tensor]
@@ -144,3 +144,22 @@ class GradientLearner(FewShotLearner[G]):
         """Of `support_loss`; ``detached`` lets no derivative through them."""
         found: Params = grad(self.support_loss)(params, x, y)
         return {name: value.detach() for name, value in found.items()} if detached else found
+
+    @classmethod
+    def recipe(cls, form: Form) -> Recipe:
+        """MAML's, which others of its kind keep to.
+
+        Finn et al. (2017), app. A.1: meta-batches of 32 (16 of 20 ways), Adam; of regressions, sec. 5.1: 25 tasks of 10
+        points.
+        """
+        if form.n_way == 0:
+            return Recipe(n_way=0, n_shot=10, n_query=10, episodes_per_step=25, n_steps=70_000, schedule="constant")
+        many = form.n_way > 10
+        return Recipe(
+            n_way=form.n_way,
+            n_shot=form.n_shot,
+            n_query=form.n_shot,
+            episodes_per_step=16 if many else 32,
+            n_steps=60_000,
+            schedule="cosine",
+        )

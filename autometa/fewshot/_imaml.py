@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vjp, vmap
 
-from autometa.fewshot._base import Ability, Form, Recipe
+from autometa.fewshot._base import Ability
 from autometa.fewshot._episodes import Episodes
 from autometa.fewshot._gradient import GradientLearner, GradientOptions, Params
-from autometa.fewshot._maml import MAML
 
 _TINY = 1e-12
 
@@ -92,11 +91,6 @@ class IMAML(GradientLearner[IMAMLOptions]):
             return {name: value + curved[name] / self.options.regularization for name, value in vector.items()}
 
         return loss, conjugate_gradients(matrix, gradients, self.options.n_cg_steps)
-
-    @classmethod
-    def recipe(cls, form: Form) -> Recipe:
-        """As MAML's."""
-        return MAML.recipe(form)
 
 
 def conjugate_gradients(matrix: Callable[[Params], Params], b: Params, n_steps: int) -> Params:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from autometa.fewshot._base import Ability, Form, Recipe
+from autometa.fewshot._base import Ability
 from autometa.fewshot._gradient import GradientLearner, GradientOptions, Params
 
 _PAPER = (
@@ -41,21 +41,6 @@ class MAML(GradientLearner[MAMLOptions]):
             gradients = self.gradients(params, x, y, detached=self.first_order)
             params = {name: value - self.options.inner_lr * gradients[name] for name, value in params.items()}
         return params
-
-    @classmethod
-    def recipe(cls, form: Form) -> Recipe:
-        """App. A.1: meta-batches of 32 (16 of 20 ways), Adam; sec. 5.1 of regressions: 25 tasks of 10 points."""
-        if form.n_way == 0:
-            return Recipe(n_way=0, n_shot=10, n_query=10, episodes_per_step=25, n_steps=70_000, schedule="constant")
-        many = form.n_way > 10
-        return Recipe(
-            n_way=form.n_way,
-            n_shot=form.n_shot,
-            n_query=form.n_shot,
-            episodes_per_step=16 if many else 32,
-            n_steps=60_000,
-            schedule="cosine",
-        )
 
 
 class FOMAML(MAML):

@@ -67,11 +67,6 @@ class MAMLPlusPlus(GradientLearner[MAMLPlusPlusOptions]):
         self._importance = self._weights(0.0)
         self._first_order = False
 
-    @property
-    def initial(self) -> Params:
-        """The network's parameters."""
-        return dict(self.net.named_parameters())
-
     def started(self, step: int, n_steps: int) -> None:
         """Anneal the weights of the steps' losses, and the order of derivatives."""
         done = step / n_steps

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from autometa.fewshot._backbones import BackboneSpec, make_backbone, seeded
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
+from autometa.fewshot._embedding import embed_each
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 from autometa.fewshot._recurrent import LSTMCell
 from autometa.fewshot._sampling import generator_of
@@ -112,8 +113,7 @@ class MANN(FewShotLearner[MANNOptions]):
         return predict
 
     def _embed(self, x: Tensor) -> Tensor:
-        features: Tensor = self.backbone(x.flatten(0, 1))
-        return features.view(*x.shape[:2], -1)
+        return embed_each(self.backbone, x)
 
     def _start(self, n: int, like: Tensor) -> _State:
         """Empty; the first rows count as used least."""

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from autometa.fewshot._backbones import BackboneSpec
-from autometa.fewshot._base import Ability, Form, Recipe
+from autometa.fewshot._base import Ability, Form
 from autometa.fewshot._gradient import GradientLearner, GradientOptions, Params
-from autometa.fewshot._maml import MAML
 from autometa.fewshot._sampling import generator_of
 
 
@@ -64,8 +63,3 @@ class MetaSGD(GradientLearner[MetaSGDOptions]):
                 for name, value in params.items()
             }
         return params
-
-    @classmethod
-    def recipe(cls, form: Form) -> Recipe:
-        """As MAML's."""
-        return MAML.recipe(form)

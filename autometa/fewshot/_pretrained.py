@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from autometa.errors import OptionError
 from autometa.fewshot._backbones import BackboneSpec, make_backbone, seeded
 from autometa.fewshot._base import Ability, AnyOptions, FewShotLearner, Form, Options, Recipe
-from autometa.fewshot._embedding import class_means, squared_distances
+from autometa.fewshot._embedding import class_means, embed_each, squared_distances
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 
 _MOMENTUM = 0.01
@@ -47,8 +47,7 @@ class _Pretrained(FewShotLearner[AnyOptions]):
 
     def features(self, x: Tensor) -> Tensor:
         """(n_episodes, n, \\*shape) to (n_episodes, n, n_features)."""
-        found: Tensor = self.backbone(x.flatten(0, 1))
-        return found.view(*x.shape[:2], -1)
+        return embed_each(self.backbone, x)
 
     @classmethod
     def recipe(cls, form: Form) -> Recipe:

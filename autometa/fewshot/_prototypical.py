@@ -40,19 +40,17 @@ class PrototypicalNetworks(FewShotLearner[PrototypicalOptions]):
 
     def meta_loss(self, episodes: Episodes) -> Tensor:
         """Eq. 2 and algorithm 1."""
-        support, queries = embed(self.backbone, episodes.support.x, episodes.x, self.norm_mode)
-        logits = -squared_distances(queries, class_means(support, episodes.support))
-        return cross_entropy(logits, episodes)
+        return cross_entropy(self._logits(episodes.support, episodes.x), episodes)
 
     def adapt(self, support: Support) -> Predictor:
-        """Eq. 1: the prototypes."""
+        """Nothing is learned: the support is kept."""
         self._check(support)
+        return lambda x: self._logits(support, x)
 
-        def predict(x: Tensor) -> Tensor:
-            labelled, queries = embed(self.backbone, support.x, x, self.norm_mode)
-            return -squared_distances(queries, class_means(labelled, support))
-
-        return predict
+    def _logits(self, support: Support, x: Tensor) -> Tensor:
+        """Eq. 1: the prototypes."""
+        labelled, queries = embed(self.backbone, support.x, x, self.norm_mode)
+        return -squared_distances(queries, class_means(labelled, support))
 
     @classmethod
     def recipe(cls, form: Form) -> Recipe:

@@ -34,7 +34,6 @@ def learner_entry(member: type[FewShotLearner[Any]]) -> Entry[type[FewShotLearne
         "order": ability.order,
         "regression": ability.regression,
         "any_way": ability.any_way,
-        "any_shot": ability.any_shot,
         "trained": ability.trained,
     }
     return Entry(member.name, lambda: member, summary, ability.paper, tags)

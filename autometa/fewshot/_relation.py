@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from autometa.errors import OptionError
 from autometa.fewshot._backbones import BackboneSpec, BatchNorm, make_backbone, seeded
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
+from autometa.fewshot._embedding import embed
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 
 
@@ -78,21 +79,9 @@ class RelationNetworks(FewShotLearner[RelationOptions]):
 
     def _scores(self, support: Support, x: Tensor) -> Tensor:
         """Relations, (n_episodes, n_queries, n_way)."""
-        n_episodes, n_support = support.x.shape[:2]
-        items = torch.cat([support.x, x], dim=1)
-        if self.norm_mode in ("running", "none"):
-            maps = self.backbone.maps(items.flatten(0, 1))
-            maps = maps.view(n_episodes, -1, *maps.shape[1:])
-        else:
-            maps = torch.stack(
-                [torch.cat([self.backbone.maps(a), self.backbone.maps(b)]) for a, b in zip(support.x, x, strict=True)]
-            )
-        labelled, queries = maps[:, :n_support].flatten(2), maps[:, n_support:].flatten(2)
-        classes = support.one_hot.transpose(1, 2) @ labelled
-        shape = maps.shape[2:]
-        scores: Tensor = self.relation(
-            classes.view(*classes.shape[:2], *shape), queries.reshape(*queries.shape[:2], *shape)
-        )
+        labelled, queries = embed(self.backbone.maps, support.x, x, self.norm_mode)
+        classes = support.one_hot.transpose(1, 2) @ labelled.flatten(2)
+        scores: Tensor = self.relation(classes.view(*classes.shape[:2], *labelled.shape[2:]), queries)
         return scores
 
     @classmethod

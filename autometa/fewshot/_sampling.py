@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,8 +31,6 @@ def episodes_at(source: EpisodeSource, n_episodes: int, *, seed: int, step: int)
 
 def generator_of(*numbers: int) -> torch.Generator:
     """A generator of the CPU whose state depends on all of the numbers."""
-    import numpy as np
-
     state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(state & (2**63 - 1))
 

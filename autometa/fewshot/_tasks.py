@@ -27,6 +27,7 @@ OMNIGLOT_VALIDATION = (
 )
 """The five alphabets of Omniglot's background set that validate; the other 25 train."""
 
+_SPLIT_BY_FILES = {"mini-imagenet": read_mini_imagenet, "tiered-imagenet": read_tiered_imagenet}
 _VALIDATION = 0.2
 _ARCHIVE = "images_background.zip"
 _FOLDER = "images_background"
@@ -84,9 +85,8 @@ def split_tasks(tasks: str, data: Path | None = None, *, rotations: bool = False
         rotations: See there; turned copies of a class stay on its side.
         seed: Of the split, where it is drawn.
     """
-    if tasks in ("mini-imagenet", "tiered-imagenet"):
-        read = read_mini_imagenet if tasks == "mini-imagenet" else read_tiered_imagenet
-        folder = _needed(tasks, data)
+    if tasks in _SPLIT_BY_FILES:
+        read, folder = _SPLIT_BY_FILES[tasks], _needed(tasks, data)
         parts = read(folder, "train"), read(folder, "val")
     else:
         parts = _split(_read(tasks, data, None, None), seed)
@@ -112,9 +112,8 @@ def _read(tasks: str, data: Path | None, size: int | None, channels: int | None)
         return read_omniglot(where, size=size or OMNIGLOT_SIZE)
     if tasks == "images":
         return read_image_folder(_needed(tasks, data), size=size or IMAGENET_SIZE, channels=channels or 3)
-    if tasks in NAMES:
-        read = read_mini_imagenet if tasks == "mini-imagenet" else read_tiered_imagenet
-        return read(_needed(tasks, data), "test", size=size or IMAGENET_SIZE)
+    if tasks in _SPLIT_BY_FILES:
+        return _SPLIT_BY_FILES[tasks](_needed(tasks, data), "test", size=size or IMAGENET_SIZE)
     path = Path(tasks)
     if not path.exists():
         raise InputError(f"There are no tasks {tasks!r}: it is neither a path nor one of {', '.join(NAMES)}.")

@@ -249,7 +249,7 @@ class _Loop:
                 "losses": self.losses,
                 "since": self.since,
             },
-            looks=[_plain(look) for look in self.looks],
+            looks=[asdict(look) for look in self.looks],
         ).write(self.options.folder)
 
     def _resume(self) -> None:
@@ -357,10 +357,6 @@ def _restore(optimizer: torch.optim.Optimizer, learner: nn.Module, state: Mappin
     for key, value in state.items():
         name, _, slot = key.rpartition(":")
         optimizer.state[params[name]][slot] = value.clone()
-
-
-def _plain(look: Look) -> dict[str, Any]:
-    return asdict(look)
 
 
 def _look_of(plain: Mapping[str, Any]) -> Look:

@@ -104,12 +104,19 @@ class Sources:
 
         Where none does, those of the least mean regret of their own follow.
         """
-        served, chosen = np.full(len(self), -1.0), list[int]()
-        for _ in range(min(n, len(self.pool)) if len(self) else 0):
+        return self.pool[[row for row, _ in self.greedy(n, weights, np.arange(len(self.pool)))]]
+
+    def greedy(self, n: int, weights: Floats, among: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+        """Rows of a `portfolio` that is chosen among some rows of the pool, each with the source it brings most to."""
+        served, chosen = np.full(len(self), -1.0), list[tuple[int, int]]()
+        left = among
+        for _ in range(min(n, len(among)) if len(self) else 0):
             rows = self.complementing(served, weights)
-            chosen.append(int(rows[~np.isin(rows, chosen)][0]))
-            served = np.maximum(served, self.pool_says[chosen[-1]])
-        return self.pool[chosen]
+            row = int(rows[np.isin(rows, left)][0])
+            left, after = left[left != row], np.maximum(served, self.pool_says[row])
+            chosen.append((row, int(np.argmax(weights * (after - served)))))
+            served = after
+        return chosen
 
     def scale_prior(self) -> tuple[float, float]:
         """Mean and standard deviation of the logarithm of what a utility of 1 is on a new dataset."""

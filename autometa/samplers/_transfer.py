@@ -85,17 +85,12 @@ class TransferSampler(InformedSampler):
 
         Each names the dataset to which it brings most beyond the ones before.
         """
-        names = self._kb.datasets()["name"]
-        pool = np.flatnonzero(self.box.holds(self.sources.pool)) if len(self.sources) else np.empty(0, dtype=np.int64)
-        served, found = np.full(len(self.sources), -1.0), list[Suggestion]()
-        while len(found) < min(n, len(pool)):
-            row = next(row for row in self.sources.complementing(served, self.weights) if row in pool)
-            says, pool = self.sources.pool_says[row], pool[pool != row]
-            dataset = self.sources.ids[int(np.argmax(self.weights * (np.maximum(says, served) - served)))]
-            served = np.maximum(served, says)
-            reason = f"lowers the expected regret most over {len(self.sources)} datasets, after the ones before it"
+        names, sources, found = self._kb.datasets()["name"], self.sources, list[Suggestion]()
+        reason = f"lowers the expected regret most over {len(sources)} datasets, after the ones before it"
+        for row, source in sources.greedy(n, self.weights, np.flatnonzero(self.box.holds(sources.pool))):
+            dataset = sources.ids[source]
             origin = Origin("auto", len(found) + 1, dataset, str(names.get(dataset, dataset)), reason=reason)
-            found.append(Suggestion(dict(self.coding.decode(self.sources.pool[row])), origin))
+            found.append(Suggestion(dict(self.coding.decode(sources.pool[row])), origin))
         return found
 
     def _serving(self, seen: Seen) -> Floats:
