@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autometa.api import TuneResult, tune
+    from autometa.candidates import FewShotClassifier
     from autometa.datasets import Dataset, read_dataset
     from autometa.errors import AutometaError
     from autometa.estimators import AutoMetaClassifier, AutoMetaRegressor
@@ -24,6 +25,7 @@ _HOMES = {
     "AutoMetaRegressor": "autometa.estimators",
     "AutometaError": "autometa.errors",
     "Dataset": "autometa.datasets",
+    "FewShotClassifier": "autometa.candidates",
     "KnowledgeBase": "autometa.knowledge",
     "Model": "autometa.model",
     "SearchSpace": "autometa.spaces",
@@ -41,6 +43,7 @@ __all__ = [
     "AutoMetaRegressor",
     "AutometaError",
     "Dataset",
+    "FewShotClassifier",
     "KnowledgeBase",
     "Model",
     "SearchSpace",

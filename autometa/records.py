@@ -67,8 +67,9 @@ class RunRecord:
 class Origin:
     """Where a configuration came from.
 
-    ``strategy`` is the warm starter's registry name, ``sampler`` or ``default``. ``distance`` is in the
-    strategy's own unit, 0 = the same; ``rank`` counts from 1 within the strategy's list.
+    ``strategy`` is the warm starter's registry name, ``sampler``, ``default``, ``baseline`` (a default to compare with)
+    or ``suited`` (the default of a candidate that suits the table). ``distance`` is in the strategy's own unit, 0 = the
+    same; ``rank`` counts from 1 within the strategy's list.
     """
 
     strategy: str

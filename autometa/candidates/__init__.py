@@ -11,6 +11,8 @@ from autometa.candidates._base import Candidate, candidate_entry, member_config
 from autometa.candidates._catboost import CatBoost
 from autometa.candidates._cost import FitCost
 from autometa.candidates._extra_trees import ExtraTrees
+from autometa.candidates._few_shot import FewShot
+from autometa.candidates._few_shot_estimator import FewShotClassifier
 from autometa.candidates._hist_gradient_boosting import HistGradientBoosting
 from autometa.candidates._k_nearest_neighbors import KNearestNeighbors
 from autometa.candidates._lightgbm import LightGBM
@@ -33,6 +35,8 @@ __all__ = [
     "Candidate",
     "CatBoost",
     "ExtraTrees",
+    "FewShot",
+    "FewShotClassifier",
     "FitCost",
     "HistGradientBoosting",
     "KNearestNeighbors",
@@ -52,6 +56,7 @@ CANDIDATES: Registry[Candidate] = Registry("candidate", group="autometa.candidat
 for _member in (
     CatBoost,
     ExtraTrees,
+    FewShot,
     HistGradientBoosting,
     KNearestNeighbors,
     LightGBM,

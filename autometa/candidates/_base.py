@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from autometa.candidates._cost import BY_EFFORT, FitCost
-from autometa.datasets import TableSchema
+from autometa.datasets import Dataset, TableSchema
 from autometa.errors import InvalidConfigError, OptionError
 from autometa.records import TASK_TYPES, Config, ConfigValue, TaskType
 from autometa.registry import Entry
@@ -107,6 +107,19 @@ class Candidate(ABC):
 
     takes_weights: ClassVar[bool] = False
     """Whether rows can be weighed; where they cannot, weights raise."""
+
+    takes_unlabelled: ClassVar[bool] = False
+    """Whether the model's `fit` takes rows without a label as ``X_unlabelled``; the preparation then learns from them
+    too, and needs no target.
+    """
+
+    def suits(self, dataset: Dataset) -> str | None:
+        """Why the candidate takes part in a search of this table where the user has named none.
+
+        Returns:
+            A clause for the report; "" where nothing need be said, and None where the candidate stays away.
+        """
+        return ""
 
     def space_for(self, task: TaskType | None) -> SearchSpace:
         """The hyperparameters that exist for a task, without prefix; None gives those of all tasks."""

@@ -1,22 +1,16 @@
-"""What the two MLP estimators share: parameters, the network behind them, weights in and out.
+"""What the two MLP estimators share: parameters, and the network behind them."""
 
-torch is imported when an estimator is fitted or predicts, never before. What is fitted is kept as NumPy
-arrays, so that saving needs no torch and no pickle; the torch module is rebuilt from them when needed.
-"""
-
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from autometa.candidates._mlp_inputs import InputPlan, holdout_split
 from autometa.candidates._mlp_timer import Timer
-from autometa.errors import ModelError, OptionError
+from autometa.candidates._torch_estimator import TorchEstimator, threads
+from autometa.errors import OptionError
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +19,6 @@ if TYPE_CHECKING:
     from autometa.candidates._mlp_train import Options, Rows
 
 Floats = npt.NDArray[np.float64]
-Weights = dict[str, npt.NDArray[np.float32]]
 NumericEmbedding = Literal["none", "periodic"]
 
 _PLAN = ("center", "scale", "missing", "levels", "missing_level")
@@ -49,11 +42,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 }
 
 
-class TabularMLP(BaseEstimator):  # type: ignore[misc]
+class TabularMLP(TorchEstimator):
     """Base of `MLPClassifier`, which explains the parameters, and `MLPRegressor`."""
-
-    weights_: Weights
-    _net: "TabularNet | None"
 
     def __init__(
         self,
@@ -104,50 +94,6 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         self.n_threads = n_threads
         self.random_state = random_state
 
-    def export_weights(self) -> Weights:
-        """A copy of the network's weights by name, float32, for a safetensors file."""
-        check_is_fitted(self)
-        return {name: value.copy() for name, value in self.weights_.items()}
-
-    def import_weights(self, weights: Mapping[str, npt.NDArray[np.floating[Any]]]) -> Self:
-        """Put back weights from `export_weights`; an empty mapping takes them out.
-
-        Without its weights a fitted estimator is small, and cannot predict until they are back: that is how
-        they travel in a file of their own.
-
-        Raises:
-            ModelError: A name is missing or foreign, or a shape differs; nothing is changed then.
-        """
-        check_is_fitted(self)
-        if weights:
-            self._check_weights({name: np.shape(value) for name, value in weights.items()})
-        self.weights_ = {name: np.array(value, dtype=np.float32) for name, value in weights.items()}
-        self._net = None
-        return self
-
-    def _check_weights(self, given: Mapping[str, tuple[int, ...]]) -> None:
-        import torch
-
-        from autometa.candidates._mlp_net import NetSpec, TabularNet
-
-        net = TabularNet(NetSpec(**self.net_spec_), torch.Generator())
-        needed = {name: tuple(value.shape) for name, value in net.state_dict().items()}
-        wrong = sorted(name for name in {*needed, *given} if needed.get(name) != given.get(name))
-        if wrong:
-            raise ModelError(
-                "Weights must have the names and shapes of this network, but these are missing, foreign or of "
-                f"another shape: {', '.join(wrong)}. Import what export_weights() gave for the same model."
-            )
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = cast("dict[str, Any]", super().__getstate__())
-        return {name: value for name, value in state.items() if name != "_net"}
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
-
     def _fit_net(
         self, X: Floats, y: npt.NDArray[Any], weights: Floats | None, *, n_outputs: int, started: float
     ) -> None:
@@ -164,7 +110,7 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         self.net_spec_ = asdict(self._spec(n_outputs))
         device = self._device()
         split = holdout_split(y, self.validation_fraction, rng)
-        with _threads(self.n_threads):
+        with threads(self.n_threads):
             net = TabularNet(NetSpec(**self.net_spec_), generator).to(device)
             rows = self._rows(X, y, device, weights)
             train_on, validate_on = (torch.from_numpy(index).to(device) for index in split)
@@ -187,24 +133,16 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         net = self._network()
         device = next(net.parameters()).device
-        with _threads(self.n_threads):
+        with threads(self.n_threads):
             rows = self._rows(X, np.zeros(len(X), dtype), device)
             return predict(net, rows, self.temperature_).cpu().numpy()
 
-    def _network(self) -> "TabularNet":
-        """The torch module, built from ``weights_`` where it is not there."""
+    def _blank_net(self) -> "TabularNet":
         import torch
 
         from autometa.candidates._mlp_net import NetSpec, TabularNet
 
-        net = getattr(self, "_net", None)
-        if net is None:
-            if not self.weights_:
-                raise ModelError("This network is without its weights. Call import_weights() first.")
-            net = TabularNet(NetSpec(**self.net_spec_), torch.Generator().manual_seed(0))
-            net.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in self.weights_.items()})
-            net = self._net = net.to(self._device()).requires_grad_(False)
-        return net
+        return TabularNet(NetSpec(**self.net_spec_), torch.Generator().manual_seed(0))
 
     def _keep_plan(self, plan: InputPlan) -> None:
         self.input_plan_ = {name: getattr(plan, name) for name in _PLAN}
@@ -258,25 +196,6 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
             refit_below=self.refit_below,
         )
 
-    def _device(self) -> "torch.device":
-        import torch
-
-        cuda = torch.cuda.is_available()
-        if self.device == "auto":
-            return torch.device("cuda" if cuda else "cpu")
-        try:
-            device = torch.device(self.device)
-        except RuntimeError as error:
-            raise OptionError(f"device must be 'auto', 'cpu' or 'cuda', but got {self.device!r}.") from error
-        if device.type == "cuda" and not cuda:
-            raise OptionError(f"device={self.device!r} needs a CUDA device, and there is none. Use device='auto'.")
-        return device
-
-    def _seed(self) -> int | None:
-        if isinstance(self.random_state, np.random.RandomState):
-            return int(self.random_state.randint(np.iinfo(np.int32).max))
-        return self.random_state
-
     def _check_options(self, n_columns: int) -> None:
         for name, (low, high) in _BOUNDS.items():
             value = getattr(self, name, low)
@@ -291,18 +210,3 @@ class TabularMLP(BaseEstimator):  # type: ignore[misc]
             )
         if self.time_limit is not None and not self.time_limit > 0:
             raise OptionError(f"time_limit must be seconds above 0, or None, but got {self.time_limit!r}.")
-
-
-@contextmanager
-def _threads(n_threads: int | None) -> Iterator[None]:
-    """Give torch that many threads for a while; None leaves them as they are."""
-    import torch
-
-    before = torch.get_num_threads()
-    if n_threads is not None and n_threads != before:
-        torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        if torch.get_num_threads() != before:
-            torch.set_num_threads(before)

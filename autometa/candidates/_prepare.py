@@ -60,6 +60,7 @@ def scaled(
     dtype: Dtype = "float64",
     sparse: bool = True,
     polynomial: int = 0,
+    means: bool = True,
 ) -> ColumnTransformer:
     """Prepare a table for a model that sees distances or weights.
 
@@ -74,6 +75,7 @@ def scaled(
         dtype: Of the array; float32 is enough where the model works in single precision.
         sparse: Whether a table that is mostly zeros may come as a CSR matrix.
         polynomial: The first so many numeric columns also give their squares and products.
+        means: Whether columns with many categories also give target means, which need a target to be fitted.
     """
     numeric = schema.names("numeric")
     steps: list[_Step] = []
@@ -89,8 +91,9 @@ def scaled(
         steps.append(("datetime", make_pipeline(DatetimeParts(), _scaled_numbers(scaling, seed, dtype)), dates))
     if names := schema.names("categorical"):
         steps.append(("categorical", make_pipeline(CategoryCodes(), _one_hot(dtype)), names))
-        means = make_pipeline(CategoryCodes(), _target_means(schema, seed), StandardScaler(), Finite(dtype))
-        steps.append(("means", means, ManyCategories(names, MAX_CATEGORIES)))
+        if means:
+            targets = make_pipeline(CategoryCodes(), _target_means(schema, seed), StandardScaler(), Finite(dtype))
+            steps.append(("means", targets, ManyCategories(names, MAX_CATEGORIES)))
     steps += _texts(schema, seed, dtype)
     return ColumnTransformer(steps, sparse_threshold=_SPARSE_BELOW if sparse else 0.0)
 

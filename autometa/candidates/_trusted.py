@@ -11,6 +11,7 @@ The three boosters keep their models in their own formats, which are data and ru
 TRUSTED_TYPES: tuple[str, ...] = (
     "autometa.candidates._catboost.CatBoostedClassifier",
     "autometa.candidates._catboost.CatBoostedRegressor",
+    "autometa.candidates._few_shot_estimator.FewShotClassifier",
     "autometa.candidates._forest.WeightedExtraTreesClassifier",
     "autometa.candidates._forest.WeightedExtraTreesRegressor",
     "autometa.candidates._forest.WeightedRandomForestClassifier",

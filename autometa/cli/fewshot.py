@@ -76,8 +76,9 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU. Default: all.")] = None,
     mixed_precision: Annotated[bool, typer.Option(help="Compute losses in bfloat16; on CUDA.")] = False,
     seed: SeedOption = 0,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where it is kept. Default: fewshot-ALGORITHM.")
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Where it is kept. Default: fewshot-ALGORITHM."),
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with what lies in the folder.")] = False,
 ) -> None:
@@ -90,7 +91,7 @@ def train(
     from autometa.fewshot import meta_train_by_name
 
     torch.set_num_threads(threads or os.cpu_count() or 1)
-    folder = out or Path(f"fewshot-{algorithm}")
+    folder = output or Path(f"fewshot-{algorithm}")
     shown = console()
     meta_train_by_name(
         algorithm,

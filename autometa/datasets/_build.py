@@ -10,14 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from autometa.datasets._convert import infinities, to_kind
-from autometa.datasets._dataset import Dataset
+from autometa.datasets._dataset import UNLABELLED, Dataset
 from autometa.datasets._hash import content_hash
 from autometa.datasets._plain import plain_table
 from autometa.datasets._read import read_table
 from autometa.datasets._roles import Roles, role_values, roles
 from autometa.datasets._schema import TableSchema
 from autometa.datasets._target import Target, choose_target, near, understand
-from autometa.datasets._types import COLUMN_KINDS, FEATURE_KINDS, Column, ColumnKind, given, infer
+from autometa.datasets._types import COLUMN_KINDS, FEATURE_KINDS, Column, ColumnKind, given, infer_column
 from autometa.errors import TableError
 from autometa.records import TaskType
 
@@ -76,16 +76,28 @@ def read_dataset(
     kept = ~np.isnan(understood.values)
     _check_rows(int(kept.sum()), len(frame), target_name)
     columns = _columns(frame, target_name, kinds or {}, parts)
-    X, notes = _features(frame, columns, kept)
+    X, unlabelled, notes = _features(frame, columns, kept, _kept_without(kept, understood.task))
     y = _target_values(understood, kept, target_name)
     schema = TableSchema(columns, target_name, target_reason, understood.task, understood.reason, understood.classes)
     given_parts = role_values(frame, parts, kept, kinds or {})
-    told = (*table.notes, *understood.notes, *_dropped_rows(kept, target_name), *notes, *_dropped_columns(schema))
+    told = (*table.notes, *understood.notes, *_dropped_rows(kept, target_name, understood.task))
+    told += (*notes, *_dropped_columns(schema))
     told += given_parts.notes
     title = name or ("table" if isinstance(source, pd.DataFrame) else _stem(Path(source)))
     groups, times, weights = given_parts.groups, given_parts.times, given_parts.weights
     fingerprint = content_hash(X, y, schema.classes, groups=groups, times=times, weights=weights)
-    return Dataset(X, y, schema, title, fingerprint, notes=told, groups=groups, times=times, weights=weights)
+    return Dataset(
+        X,
+        y,
+        schema,
+        title,
+        fingerprint,
+        notes=told,
+        groups=groups,
+        times=times,
+        weights=weights,
+        unlabelled=unlabelled,
+    )
 
 
 def _check_kinds(kinds: Mapping[str, ColumnKind], names: list[str], target: str) -> None:
@@ -111,7 +123,7 @@ def _check_rows(usable: int, total: int, target: str) -> None:
 def _columns(frame: pd.DataFrame, target: str, kinds: Mapping[str, ColumnKind], parts: Roles) -> tuple[Column, ...]:
     columns = tuple(
         parts.column(str(name))
-        or (given(str(name), kinds[str(name)], values) if name in kinds else infer(str(name), values))
+        or (given(str(name), kinds[str(name)], values) if name in kinds else infer_column(str(name), values))
         for name, values in frame.items()
         if name != target
     )
@@ -123,9 +135,11 @@ def _columns(frame: pd.DataFrame, target: str, kinds: Mapping[str, ColumnKind], 
     return columns
 
 
-def _features(frame: pd.DataFrame, columns: tuple[Column, ...], kept: Any) -> tuple[pd.DataFrame, list[str]]:
-    """X, and notes on what was made missing."""
-    notes, features = [], {}
+def _features(
+    frame: pd.DataFrame, columns: tuple[Column, ...], kept: Any, without: npt.NDArray[np.int64]
+) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+    """X, the same of some rows ``without`` a target, if any, and notes on what was made missing."""
+    notes, features, more = [], {}, {}
     for column in columns:
         if column.kind not in FEATURE_KINDS:
             continue
@@ -137,7 +151,15 @@ def _features(frame: pd.DataFrame, columns: tuple[Column, ...], kept: Any) -> tu
             notes.append(f"Column {column.name!r}: {column.reason}.")
         values = to_kind(raw, column)
         features[column.name] = values if kept.all() else values[kept].reset_index(drop=True)
-    return pd.DataFrame(features, index=pd.RangeIndex(int(kept.sum())), copy=False), notes
+        more[column.name] = values.iloc[without].reset_index(drop=True)
+    unlabelled = pd.DataFrame(more, copy=False) if len(without) else None
+    return pd.DataFrame(features, index=pd.RangeIndex(int(kept.sum())), copy=False), unlabelled, notes
+
+
+def _kept_without(kept: Any, task: TaskType) -> npt.NDArray[np.int64]:
+    """Rows without a target that are kept all the same: of a classification, evenly over the table."""
+    without = np.flatnonzero(~kept) if task != "regression" else np.empty(0, dtype=np.int64)
+    return without if len(without) <= UNLABELLED else without[np.linspace(0, len(without) - 1, UNLABELLED, dtype=int)]
 
 
 def _target_values(target: Target, kept: Any, name: str) -> "pd.Series[Any]":
@@ -145,9 +167,10 @@ def _target_values(target: Target, kept: Any, name: str) -> "pd.Series[Any]":
     return pd.Series(values if target.task == "regression" else values.astype(np.int64), name=name)
 
 
-def _dropped_rows(kept: Any, target: str) -> list[str]:
+def _dropped_rows(kept: Any, target: str, task: TaskType) -> list[str]:
     missing = int((~kept).sum())
-    return [f"{missing} {_plural(missing, 'row')} without a value of {target!r} left out."] if missing else []
+    but = ", but for candidates that learn from such rows" if task != "regression" else ""
+    return [f"{missing} {_plural(missing, 'row')} without a value of {target!r} left out{but}."] if missing else []
 
 
 def _dropped_columns(schema: TableSchema) -> list[str]:

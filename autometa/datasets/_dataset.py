@@ -15,7 +15,11 @@ from autometa.datasets._schema import TableSchema
 from autometa.errors import TableError
 from autometa.records import TaskType
 
+UNLABELLED = 20_000
+"""Rows without a value of the target that a dataset keeps at most."""
+
 _VALUES, _ABOUT, _VERSION = "values.arrow", "dataset.json", 1
+_UNLABELLED = "unlabelled.arrow"
 _PARTS = ("groups", "times", "weights")
 
 
@@ -29,6 +33,9 @@ class Dataset:
 
     ``groups`` (int64 codes 0..G-1), ``times`` (int64 or float64, sorting as the time column does) and ``weights``
     (float64, 0 or more) have one value for each row of X, or are None; none has gaps.
+
+    ``unlabelled`` are rows of the same columns and dtypes as X that have no value of the target, or None; a
+    classification keeps up to `UNLABELLED` of them, for candidates that can learn from them.
 
     ``content_hash`` depends on X and y, and on groups, times and weights where there are any: the same table has the
     same hash whatever its file is called and however it is written. ``notes`` are sentences for people.
@@ -44,6 +51,7 @@ class Dataset:
     groups: "pd.Series[Any] | None" = None
     times: "pd.Series[Any] | None" = None
     weights: "pd.Series[Any] | None" = None
+    unlabelled: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         for part in ("y", *_PARTS):
@@ -72,7 +80,7 @@ class Dataset:
         """Write the dataset so that another process loads it at once: Arrow and JSON, no pickle.
 
         ``values.arrow`` holds X, then y, then groups, times and weights where there are any, uncompressed;
-        ``dataset.json`` all that is known about them.
+        ``unlabelled.arrow`` the unlabelled rows, if any; ``dataset.json`` all that is known about them.
         """
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,11 +88,9 @@ class Dataset:
         table = table.append_column(self.schema.target, pa.array(self.y.to_numpy()))
         for part in self._parts():
             table = table.append_column(part, pa.array(getattr(self, part).to_numpy()))
-        # Another process may have the old file mapped into memory: it is replaced, never written into.
-        fresh = folder / f"{_VALUES}.{os.getpid()}"
-        with pa.OSFile(str(fresh), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-        fresh.replace(folder / _VALUES)
+        _write(table, folder / _VALUES)
+        if self.unlabelled is not None:
+            _write(pa.Table.from_pandas(self.unlabelled, preserve_index=False), folder / _UNLABELLED)
         (folder / _ABOUT).write_text(json.dumps(self._about(), ensure_ascii=False), encoding="utf-8")
 
     @classmethod
@@ -97,8 +103,7 @@ class Dataset:
         folder = Path(path)
         try:
             about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-            with pa.memory_map(str(folder / _VALUES)) as source:
-                table = pa.ipc.open_file(source).read_all()
+            table = _read(folder / _VALUES)
             schema, names = TableSchema.from_json(about["schema"]), about.get("parts", {})
             n_columns = table.num_columns - len(names)
             parts = {
@@ -108,7 +113,9 @@ class Dataset:
             frame = table.select(list(range(n_columns))).to_pandas()
             y = frame.pop(schema.target)
             notes, openml_id = tuple(about["notes"]), about["openml_id"]
-            return cls(frame, y, schema, about["name"], about["content_hash"], openml_id, notes, **parts)
+            unlabelled = _read(folder / _UNLABELLED).to_pandas() if about.get("unlabelled") else None
+            hash_ = about["content_hash"]
+            return cls(frame, y, schema, about["name"], hash_, openml_id, notes, **parts, unlabelled=unlabelled)
         except FileNotFoundError as error:
             raise TableError(f"{folder} holds no dataset: {error.filename or _VALUES} is missing.") from error
         except (KeyError, ValueError, OSError, pa.ArrowException) as error:
@@ -127,4 +134,18 @@ class Dataset:
             "notes": list(self.notes),
             "schema": self.schema.to_json(),
             "parts": self._parts(),
+            "unlabelled": self.unlabelled is not None,
         }
+
+
+def _write(table: pa.Table, file: Path) -> None:
+    # Another process may have the old file mapped into memory: it is replaced, never written into.
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    with pa.OSFile(str(fresh), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    fresh.replace(file)
+
+
+def _read(file: Path) -> pa.Table:
+    with pa.memory_map(str(file)) as source:
+        return pa.ipc.open_file(source).read_all()

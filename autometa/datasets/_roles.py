@@ -11,7 +11,7 @@ import pandas as pd
 from autometa.datasets._convert import to_kind, to_numbers
 from autometa.datasets._plain import plain_column
 from autometa.datasets._target import near
-from autometa.datasets._types import Column, ColumnKind, given, infer
+from autometa.datasets._types import Column, ColumnKind, given, infer_column
 from autometa.errors import TableError
 
 _REASONS: Mapping[ColumnKind, str] = {
@@ -207,7 +207,7 @@ def _times(
     values: "pd.Series[Any]", name: str, kept: npt.NDArray[np.bool_], kind: ColumnKind | None
 ) -> "pd.Series[Any]":
     """int64 or float64 that sorts as the column does: dates as microseconds since 1970, numbers as they are."""
-    column = infer(name, values) if kind is None else given(name, kind, values)
+    column = infer_column(name, values) if kind is None else given(name, kind, values)
     whole = values.dtype.kind == "i"
     if values.dtype.kind not in "iufM" and column.kind not in ("numeric", "datetime"):
         seen = values.dropna()

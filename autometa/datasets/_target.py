@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from autometa.datasets._convert import to_numbers, to_words
-from autometa.datasets._types import Column, infer
+from autometa.datasets._types import Column, infer_column
 from autometa.datasets._words import integers
 from autometa.errors import TableError
 from autometa.records import TASK_TYPES, TaskType
@@ -79,7 +79,7 @@ def understand(name: str, values: "pd.Series[Any]", task: TaskType | None) -> Ta
     """
     if task is not None and task not in TASK_TYPES:
         raise TableError(f"Unknown task {task!r}. Use one of: {', '.join(TASK_TYPES)}.")
-    column = infer(name, values)
+    column = infer_column(name, values)
     if values.dtype.kind == "M" or column.kind == "datetime":
         raise TableError(f"The target {name!r} holds dates, which cannot be predicted. Turn them into numbers first.")
     if column.kind == "numeric" and isinstance(values.dtype, pd.StringDtype):

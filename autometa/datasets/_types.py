@@ -69,7 +69,7 @@ class Column:
         return cls(*texts, stray=tuple(values["stray"]), written=values.get("written"))
 
 
-def infer(name: str, values: "pd.Series[Any]") -> Column:
+def infer_column(name: str, values: "pd.Series[Any]") -> Column:
     """What a plain column is.
 
     In this order: no value that varies: constant. Numbers: numeric, unless they are whole, distinct in every
@@ -110,7 +110,7 @@ def given(name: str, kind: ColumnKind, values: "pd.Series[Any]") -> Column:
     column = Column(name, kind, "as given", written=_written(values) if kind in ("categorical", "text") else None)
     if not isinstance(values.dtype, (pd.StringDtype, pd.CategoricalDtype)):
         return column
-    guessed = infer(name, values.astype("str")) if kind in ("numeric", "datetime") else column
+    guessed = infer_column(name, values.astype("str")) if kind in ("numeric", "datetime") else column
     return replace(column, date_order=guessed.date_order, stray=guessed.stray) if guessed.kind == kind else column
 
 

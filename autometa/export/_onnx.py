@@ -16,7 +16,7 @@ from autometa.calibration import TINY, Calibration
 from autometa.candidates import available
 from autometa.datasets import Column
 from autometa.errors import OptionError
-from autometa.export import _boosters, _catboost, _forests, _models, _network, _steps
+from autometa.export import _boosters, _catboost, _few_shot, _forests, _models, _network, _steps
 from autometa.export._dates import MISSING
 from autometa.export._graph import LEAST_OPSET, ML, ML_OPSET, Graph, Unsupported
 from autometa.export._prepare import prepare
@@ -26,7 +26,7 @@ from autometa.model import Model
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, ValueInfoProto
 
-_ = _boosters, _catboost, _forests, _models, _network, _steps  # they register the converters
+_ = _boosters, _catboost, _few_shot, _forests, _models, _network, _steps  # they register the converters
 _MOST_BYTES = 2**31 - 1
 _ROWS = "rows"
 

@@ -29,6 +29,7 @@ from autometa.fewshot._matching import MatchingNetworks, MatchingOptions
 from autometa.fewshot._meta_learner_lstm import MetaLearnerLSTM, MetaLearnerLSTMOptions
 from autometa.fewshot._meta_networks import MetaNetworks, MetaNetworksOptions
 from autometa.fewshot._meta_sgd import MetaSGD, MetaSGDOptions
+from autometa.fewshot._mixtures import MixedEpisodes, TableEpisodes
 from autometa.fewshot._nearest_neighbor import NearestNeighbor, NearestNeighborOptions
 from autometa.fewshot._pretrained import LinearHead, LinearHeadOptions, SimpleShot, SimpleShotOptions
 from autometa.fewshot._prototypical import PrototypicalNetworks, PrototypicalOptions
@@ -40,6 +41,7 @@ from autometa.fewshot._siamese import SiameseNetworks, SiameseOptions
 from autometa.fewshot._snail import SNAIL, SNAILOptions
 from autometa.fewshot._stunt import StuntEpisodes, kmeans
 from autometa.fewshot._synthetic import SineEpisodes
+from autometa.fewshot._tables import TableTrained, TableTraining, fitting_temperature, meta_train_for_table
 from autometa.fewshot._tasks import OMNIGLOT_VALIDATION, Tasks, read_tasks, split_tasks
 from autometa.fewshot._training import Look, Training, TrainOptions, meta_train
 
@@ -79,6 +81,7 @@ __all__ = [
     "MetaNetworksOptions",
     "MetaSGD",
     "MetaSGDOptions",
+    "MixedEpisodes",
     "NearestNeighbor",
     "NearestNeighborOptions",
     "NormMode",
@@ -99,6 +102,9 @@ __all__ = [
     "SineEpisodes",
     "StuntEpisodes",
     "Support",
+    "TableEpisodes",
+    "TableTrained",
+    "TableTraining",
     "Tasks",
     "TrainOptions",
     "Training",
@@ -108,6 +114,7 @@ __all__ = [
     "device_of",
     "episodes_at",
     "evaluate",
+    "fitting_temperature",
     "generator_of",
     "glyphs",
     "kmeans",
@@ -117,6 +124,7 @@ __all__ = [
     "make_learner",
     "meta_train",
     "meta_train_by_name",
+    "meta_train_for_table",
     "read_card",
     "read_image_folder",
     "read_mini_imagenet",

@@ -148,7 +148,7 @@ def settings(candidate: str, config: Config) -> dict[str, str]:
 
 def kind_of_origin(origin: Origin) -> str:
     """``warm``, ``default`` (the baselines among them) or ``sampler``."""
-    if origin.strategy in ("default", "baseline"):
+    if origin.strategy in ("default", "baseline", "suited"):
         return "default"
     return "sampler" if origin.strategy == "sampler" else "warm"
 

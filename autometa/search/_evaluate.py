@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from autometa import candidates, metrics, model
 from autometa.calibration import Calibration, calibrate, learn
@@ -234,6 +235,9 @@ def score_test(channel: Channel, *, folder: str, test: str, metric: str) -> dict
 def fit(pipeline: Any, dataset: Dataset, rows: Rows, *, balanced: bool) -> None:
     """Fit a pipeline on some rows, with their weights, and if ``balanced`` with equal weight for every class."""
     y, weights = dataset.y.to_numpy()[rows], weights_of(dataset, rows)
+    if dataset.unlabelled is not None and getattr(pipeline[-1], "takes_unlabelled", False):
+        _fit_with_unlabelled(pipeline, dataset.X.iloc[rows], y, dataset.unlabelled)
+        return
     if balanced:
         shares = np.bincount(y, weights, minlength=dataset.n_classes)
         equal = (shares.sum() / np.count_nonzero(shares) / np.where(shares > 0, shares, 1.0))[y]
@@ -242,6 +246,12 @@ def fit(pipeline: Any, dataset: Dataset, rows: Rows, *, balanced: bool) -> None:
         pipeline.fit(dataset.X.iloc[rows], y)
     else:
         pipeline.fit(dataset.X.iloc[rows], y, model__sample_weight=weights)
+
+
+def _fit_with_unlabelled(pipeline: Any, X: pd.DataFrame, y: npt.NDArray[Any], unlabelled: pd.DataFrame) -> None:
+    prepare, estimator = pipeline
+    prepare.fit(pd.concat([X, unlabelled], ignore_index=True))
+    estimator.fit(prepare.transform(X), y, X_unlabelled=prepare.transform(unlabelled))
 
 
 def weights_of(dataset: Dataset, rows: Rows) -> npt.NDArray[np.float64] | None:

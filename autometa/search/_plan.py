@@ -95,7 +95,9 @@ def check(dataset: Dataset, options: SearchOptions) -> tuple[Metric, SearchSpace
                 f"Candidate {name!r} cannot be used here: it does not fit a {dataset.task} task, or its library is not "
                 f"installed. Usable: {', '.join(usable)}."
             )
-    if options.candidates is not None:
+    if options.candidates is None:
+        usable = [name for name in usable if candidates.CANDIDATES.create(name).suits(dataset) is not None]
+    else:
         usable = [name for name in usable if name in options.candidates]
     if dataset.weights is not None:
         usable = [name for name in usable if candidates.CANDIDATES.create(name).takes_weights]
@@ -147,6 +149,8 @@ def make_plan(
     memory limit cuts.
     """
     balanced, notes = _balance(dataset, options, metric)
+    invited = reasons(space.member_names, dataset).items()
+    notes += [Note(f"{name} takes part: {clause}", "inferred") for name, clause in invited]
     plan = Plan(judged.splits, space, balanced, (*judged.notes, *notes))
     most = _rows_in_memory(dataset, options)
     if most is not None and most < len(dataset.X):
@@ -155,6 +159,12 @@ def make_plan(
         return plan
     budget = TYPICAL * seconds
     return _without_slow(_in_time(plan, dataset, options, budget, seconds), dataset, budget, seconds)
+
+
+def reasons(names: Sequence[str], dataset: Dataset) -> dict[str, str]:
+    """The candidates that take part for a reason that this table gives, with it."""
+    found = {name: candidates.CANDIDATES.create(name).suits(dataset) for name in names}
+    return {name: clause for name, clause in found.items() if clause}
 
 
 def plan_of(state: Mapping[str, Any], folder: SearchFolder, dataset: Dataset, space: SearchSpace) -> Plan:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ RETRY = "autometa.retry_of"
 QUEUED = "autometa.queued"
 STUDY_NAME = "autometa"
 BASELINE = "baseline"
+SUITED = "suited"
 _LEAST_COST = 0.5  # seconds of a trial below which nobody waits
 BASELINES = ("logistic_regression", "ridge", "lightgbm")
 
@@ -150,6 +151,11 @@ def defaults(space: SearchSpace, choice: str, covered: Iterable[str]) -> list[Su
         Suggestion(space.project({choice: name}), Origin("default", reason=f"the default of {name}"))
         for name in missing
     ]
+
+
+def suited(space: SearchSpace, choice: str, reasons: Mapping[str, str]) -> list[Suggestion]:
+    """The default configuration of candidates that take part because of what the table is like."""
+    return [Suggestion(space.project({choice: name}), Origin(SUITED, reason=why)) for name, why in reasons.items()]
 
 
 def retry_unfinished(study: "optuna.Study") -> int:

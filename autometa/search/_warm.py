@@ -17,8 +17,8 @@ from autometa.metrics import Metric
 from autometa.records import DatasetRecord, MetaFeatures, Suggestion, TrialReport
 from autometa.search._listener import Listener
 from autometa.search._options import SearchOptions
-from autometa.search._plan import CHOICE, Plan, expected_seconds
-from autometa.search._study import baselines, defaults, quick_first
+from autometa.search._plan import CHOICE, Plan, expected_seconds, reasons
+from autometa.search._study import baselines, defaults, quick_first, suited
 from autometa.spaces import SearchSpace
 from autometa.warmstart import WARM_STARTERS
 
@@ -43,6 +43,8 @@ def first_trials(
 ) -> list[Suggestion]:
     """What is tried first, in order: what worked elsewhere, what to compare with, every candidate's default.
 
+    Candidates that take part because of what this table is like come first: the base can hardly know of them.
+
     ``kb`` shows the `advisers` only.
     """
     space = plan.space
@@ -53,9 +55,10 @@ def first_trials(
     found = suggestions(dataset, meta_features, kb, space, metric=metric, options=options, listener=listener)
     found = _in_time(found, seconds, options, listener)
     compared = baselines(space, CHOICE)
-    rest = defaults(space, CHOICE, [str(item.config[CHOICE]) for item in (*found, *compared)])
+    fitting = suited(space, CHOICE, reasons(space.member_names, dataset))
+    rest = defaults(space, CHOICE, [str(item.config[CHOICE]) for item in (*found, *compared, *fitting)])
     # Where time is so short that rows are left out, there may be one trial: then the safe ones come first.
-    queues = (compared, found, rest) if plan.sampled else (found, compared, rest)
+    queues = (compared, fitting, found, rest) if plan.sampled else (fitting, found, compared, rest)
     return [item for queue in queues for item in quick_first(queue, seconds)]
 
 

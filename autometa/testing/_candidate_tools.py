@@ -20,7 +20,7 @@ from autometa.spaces import SearchSpace
 
 Make = Callable[[], Candidate]
 
-_COSTLY = ("n_estimators", "iterations", "max_iter", "n_blocks", "width", "ensemble_size")
+_COSTLY = ("n_estimators", "iterations", "max_iter", "n_blocks", "width", "ensemble_size", "n_steps")
 _N_CLASSES: Mapping[TaskType, int] = {"binary": 2, "multiclass": 3, "regression": 0}
 
 

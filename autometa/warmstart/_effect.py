@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float64]
 Verdict = Literal["helped", "hurt", "made no difference", "cannot be judged"]
 
 COLD = ("baseline", "default")
+_NEITHER = ("sampler", "suited")
 _SURE = 2.0  # standard errors
 _ROUNDING = 1e-9
 
@@ -58,7 +59,8 @@ def warm_start_effect(reports: Sequence[TrialReport], metric: Metric) -> WarmSta
 
     Both groups were evaluated in the same search on the same splits. Of the larger group counts what the best of as
     many trials as the smaller has would be on average. Sure is what is more than two standard errors over the splits;
-    trials of the sampler, which learned from both, take no part.
+    trials of the sampler, which learned from both, take no part, and neither do candidates that were tried first
+    because of what the table is like, with or without a warm start.
 
     Args:
         reports: All trials of a search.
@@ -68,7 +70,7 @@ def warm_start_effect(reports: Sequence[TrialReport], metric: Metric) -> WarmSta
     n_splits = max((len(report.fold_scores) for report in done), default=0)
     done = [report for report in done if len(report.fold_scores) == n_splits]
     cold = [report for report in done if report.origin.strategy in COLD]
-    warm = [report for report in done if report.origin.strategy not in (*COLD, "sampler")]
+    warm = [report for report in done if report.origin.strategy not in (*COLD, *_NEITHER)]
     k = min(len(warm), len(cold))
     if not k:
         return WarmStartEffect("cannot be judged")

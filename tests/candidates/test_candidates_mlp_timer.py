@@ -163,4 +163,8 @@ def test_only_networks_have_a_limit_of_their_own(name: str) -> None:
         pytest.skip(f"{name} is not installed")
     data = Table("regression" if name == "ridge" else "binary", n=8)
     model = candidate.build(candidate.space_for(data.task).default(), schema=data.schema, seed=0)["model"]
-    assert ("time_limit" in model.get_params()) == ("replay" in model.get_params()) == (name == "mlp")
+    assert (
+        ("time_limit" in model.get_params())
+        == ("replay" in model.get_params())
+        == (name in ("few_shot_tabular", "mlp"))
+    )

@@ -27,8 +27,8 @@ def model(name: str, table: Table) -> Any:
     return candidate.build(quick(lambda: candidate, table.task), schema=table.schema, seed=0)["model"]
 
 
-def test_all_but_the_neighbours_take_weights() -> None:
-    assert sorted(set(CANDIDATES.names()) - set(WEIGHING)) == ["k_nearest_neighbors"]
+def test_all_but_few_shots_and_neighbours_take_weights() -> None:
+    assert sorted(set(CANDIDATES.names()) - set(WEIGHING)) == ["few_shot_tabular", "k_nearest_neighbors"]
     assert all(entry.tags["takes_weights"] == (entry.name in WEIGHING) for entry in CANDIDATES)
 
 

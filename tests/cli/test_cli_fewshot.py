@@ -37,7 +37,9 @@ def characters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(algorithm: str, characters: Path, out: Path, *more: str) -> str:
     done = runner.invoke(
-        app, ["train", algorithm, "--tasks", str(characters), "--out", str(out), *QUICK, *more], catch_exceptions=False
+        app,
+        ["train", algorithm, "--tasks", str(characters), "--output", str(out), *QUICK, *more],
+        catch_exceptions=False,
     )
     assert done.exit_code == 0, done.output
     return done.stdout

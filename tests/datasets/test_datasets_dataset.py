@@ -140,7 +140,9 @@ def test_rows_without_a_target_are_left_out_and_counted() -> None:
     assert len(data.X) == len(data.y) == 30
     assert data.X.index.equals(pd.RangeIndex(30))
     assert data.X["a"].tolist() == frame()["a"][[v is not None for v in y]].tolist()
-    assert "10 rows without a value of 'y' left out." in data.notes
+    assert "10 rows without a value of 'y' left out, but for candidates that learn from such rows." in data.notes
+    assert data.unlabelled is not None
+    assert data.unlabelled["a"].tolist() == frame()["a"][[v is None for v in y]].tolist()
     assert [column.name for column in data.schema.dropped] == ["i"]
 
 

@@ -98,6 +98,19 @@ def test_catboost_of_numbers_has_an_onnx_form(datasets: dict[str, Dataset], save
     assert export.compare_onnx(loaded, tmp_path / "m.onnx", strange(datasets["numbers"].X)).worst < 5e-7
 
 
+@pytest.mark.parametrize("algorithm", ["nearest_neighbor", "siamese"])
+def test_few_shot_learners_whose_knowledge_is_a_matrix(
+    algorithm: str, datasets: dict[str, Dataset], save: Save, tmp_path: Path
+) -> None:
+    loaded = save(datasets["multiclass"], {"few_shot_tabular": 1.0}, algorithm=algorithm, n_steps=50)
+    if algorithm == "siamese":
+        with pytest.raises(OptionError, match="the few-shot learner siamese has no converter; prototypical has one"):
+            export.to_onnx(loaded, tmp_path / "m.onnx")
+        return
+    export.to_onnx(loaded, tmp_path / "m.onnx")
+    assert export.compare_onnx(loaded, tmp_path / "m.onnx", strange(datasets["multiclass"].X)).worst < 5e-6
+
+
 @pytest.mark.parametrize("file", ["credit-g.csv", "penguins.csv"])
 def test_an_ensemble_on_a_real_table(file: str, save: Save, tmp_path: Path) -> None:
     dataset = autometa.read_dataset(EXAMPLES / file)
