@@ -1,5 +1,7 @@
 """What a search looks like while it runs: a live panel on a terminal, plain lines elsewhere."""
 
+from collections.abc import Callable
+
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -10,6 +12,7 @@ from autometa.records import NoteKind, SearchInfo, TrialReport
 from autometa.search._listener import Listener, Progress
 
 RECENT = 6
+Headline = Callable[[SearchInfo], str]
 
 
 def show(console: Console) -> Listener:
@@ -41,14 +44,15 @@ def score_text(report: TrialReport) -> str:
 class PlainProgress(Listener):
     """One line per trial, for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
-        """Lines go to ``console``."""
+    def __init__(self, console: Console, head: Headline = headline) -> None:
+        """Lines go to ``console``; ``head`` makes the first one."""
         self._console = console
+        self._head = head
         self._best: Progress | None = None
 
     def started(self, info: SearchInfo) -> None:
         """The headline."""
-        self._line(headline(info))
+        self._line(self._head(info))
 
     def note(self, text: str, kind: NoteKind = "info") -> None:
         """One line."""
@@ -73,9 +77,10 @@ class PlainProgress(Listener):
 class LiveProgress(Listener):
     """A panel that redraws itself: budget, best score, what runs now, the last trials."""
 
-    def __init__(self, console: Console) -> None:
-        """Draws on ``console``."""
+    def __init__(self, console: Console, head: Headline = headline) -> None:
+        """Draws on ``console``; ``head`` makes the line above the panel."""
         self._console = console
+        self._head = head
         self._live = Live(console=console, refresh_per_second=4, transient=True)
         self._recent: list[TrialReport] = []
         self._progress: Progress | None = None
@@ -83,7 +88,7 @@ class LiveProgress(Listener):
 
     def started(self, info: SearchInfo) -> None:
         """The headline, then the panel."""
-        self._console.print(headline(info), markup=False, highlight=False)
+        self._console.print(self._head(info), markup=False, highlight=False)
         self._live.start()
         self._draw()
 

@@ -28,6 +28,11 @@ RotationsOption = Annotated[bool, typer.Option(help="Whether classes turned by q
 DeviceOption = Annotated[str, typer.Option(help="auto (CUDA if there is any), cpu, cuda, ...")]
 WayOption = Annotated[int, typer.Option("--n-way", help="Classes of an episode.")]
 ShotOption = Annotated[int, typer.Option("--n-shot", help="Labelled items of each class.")]
+LearnOption = Annotated[
+    bool, typer.Option("--learn/--no-learn", help="Let the knowledge base keep the configuration and its curve.")
+]
+MlflowOption = Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Track in MLflow.")]
+MlflowUriOption = Annotated[str | None, typer.Option(help="MLflow tracking URI. Default: your own SQLite store.")]
 SeedOption = Annotated[int, typer.Option(help="Of everything that is random.")]
 
 
@@ -81,6 +86,9 @@ def train(
         typer.Option("--output", "-o", metavar="FOLDER", help="Where it is kept. Default: fewshot-ALGORITHM."),
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with what lies in the folder.")] = False,
+    learn: LearnOption = True,
+    mlflow: MlflowOption = True,
+    mlflow_uri: MlflowUriOption = None,
 ) -> None:
     """Meta-train a learner; the folder then holds its weights, its card and its curve.
 
@@ -88,34 +96,45 @@ def train(
     """
     import torch
 
+    from autometa.cli._fewshot_record import Record
     from autometa.fewshot import meta_train_by_name
 
     torch.set_num_threads(threads or os.cpu_count() or 1)
     folder = output or Path(f"fewshot-{algorithm}")
     shown = console()
-    meta_train_by_name(
-        algorithm,
-        tasks,
-        data,
-        rotations=rotations,
-        n_way=n_way,
-        n_shot=n_shot,
-        n_steps=steps,
-        seconds=time_limit,
-        patience=patience,
-        validate_every=validate_every,
-        backbone=backbone,
-        width=width,
-        norm=norm,
-        options=dict(_pair(one) for one in option or []),
-        lr=lr,
-        device=device,
-        mixed_precision=mixed_precision,
-        seed=seed,
-        folder=folder,
-        resume=resume,
-        watch=lambda look: _tell(shown, look),
-    )
+    settings = {"algorithm": algorithm, "tasks": tasks, "episodes": f"{n_way}-way {n_shot}-shot", "seed": str(seed)}
+    with Record(folder, settings, mlflow_uri or mlflow if mlflow else False, resume=resume) as record:
+
+        def watch(look: "Look") -> None:
+            _tell(shown, look)
+            record.look(look)
+
+        done = meta_train_by_name(
+            algorithm,
+            tasks,
+            data,
+            rotations=rotations,
+            n_way=n_way,
+            n_shot=n_shot,
+            n_steps=steps,
+            seconds=time_limit,
+            patience=patience,
+            validate_every=validate_every,
+            backbone=backbone,
+            width=width,
+            norm=norm,
+            options=dict(_pair(one) for one in option or []),
+            lr=lr,
+            device=device,
+            mixed_precision=mixed_precision,
+            seed=seed,
+            folder=folder,
+            resume=resume,
+            watch=watch,
+        )
+        record.finish(done, learn=learn)
+    for problem in record.problems:
+        shown.print(f"note: {problem}", soft_wrap=True)
     shown.print(f"kept in {folder}; evaluate it: autometa fewshot eval {folder} --tasks {tasks}", soft_wrap=True)
 
 

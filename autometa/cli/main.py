@@ -9,7 +9,7 @@ BEGAN = time.monotonic()  # a time limit counts from here, imports included
 
 import typer  # noqa: E402
 
-from autometa.cli import export, fewshot, kb, predict, recommend, replay, report, tune, ui  # noqa: E402
+from autometa.cli import export, fewshot, fewshot_tune, kb, predict, recommend, replay, report, tune, ui  # noqa: E402
 from autometa.config import limit_threads, silence_telemetry  # noqa: E402
 from autometa.errors import AutometaError, InputError  # noqa: E402
 
@@ -29,6 +29,7 @@ app.command("report")(report.report)
 app.command("replay")(replay.replay)
 app.command("ui")(ui.ui)
 app.add_typer(kb.app, name="kb")
+fewshot.app.command("tune")(fewshot_tune.tune)
 app.add_typer(fewshot.app, name="fewshot")
 
 

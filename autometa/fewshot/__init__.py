@@ -11,7 +11,7 @@ from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recip
 from autometa.fewshot._by_name import device_of, meta_train_by_name, shipped_learner
 from autometa.fewshot._classes import ClassSet
 from autometa.fewshot._episodes import Episodes, Predictor, Support
-from autometa.fewshot._evaluation import Evaluation, evaluate, scores_of
+from autometa.fewshot._evaluation import Evaluation, evaluate, evaluation_of, scores_of
 from autometa.fewshot._glyphs import glyphs
 from autometa.fewshot._images import (
     classes_of_arrays,
@@ -42,7 +42,7 @@ from autometa.fewshot._snail import SNAIL, SNAILOptions
 from autometa.fewshot._stunt import StuntEpisodes, kmeans
 from autometa.fewshot._synthetic import SineEpisodes
 from autometa.fewshot._tables import TableTrained, TableTraining, fitting_temperature, meta_train_for_table
-from autometa.fewshot._tasks import OMNIGLOT_VALIDATION, Tasks, read_tasks, split_tasks
+from autometa.fewshot._tasks import OMNIGLOT_VALIDATION, Tasks, fingerprint, read_tasks, split_tasks
 from autometa.fewshot._training import Look, Training, TrainOptions, meta_train
 
 __all__ = [
@@ -114,6 +114,8 @@ __all__ = [
     "device_of",
     "episodes_at",
     "evaluate",
+    "evaluation_of",
+    "fingerprint",
     "fitting_temperature",
     "generator_of",
     "glyphs",

@@ -14,7 +14,7 @@ from autometa.fewshot._base import FewShotLearner, Form, Recipe
 from autometa.fewshot._keeping import make_learner, save_learner
 from autometa.fewshot._registry import LEARNERS
 from autometa.fewshot._sampling import UniformEpisodes
-from autometa.fewshot._tasks import Tasks, split_tasks
+from autometa.fewshot._tasks import Tasks, fingerprint, split_tasks
 from autometa.fewshot._training import Training, TrainOptions, Watch, meta_train
 
 _N_QUERY = 15
@@ -166,6 +166,7 @@ def _card(done: Training, split: Tasks, settings: TrainOptions, rotations: bool)
     return {
         "tasks": split.name,
         "rotations": rotations,
+        "classes": fingerprint(split.train, split.validation),
         "n_train_classes": len(split.train),
         "n_validation_classes": len(split.validation),
         "seed": settings.seed,

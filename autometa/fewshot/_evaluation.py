@@ -61,7 +61,12 @@ def evaluate(
     scores = []
     for step in range(math.ceil(n_episodes / batch_size)):
         scores.append(scores_of(learner, episodes_at(source, batch_size, seed=seed, step=step)))
-    found = torch.cat(scores)[:n_episodes].double()
+    return evaluation_of(learner, torch.cat(scores)[:n_episodes])
+
+
+def evaluation_of(learner: FewShotLearner[Any], scores: Tensor) -> Evaluation:
+    """Mean and interval of the scores of episodes, shape (n_episodes,), as `scores_of` gives them."""
+    found, n_episodes = scores.double(), len(scores)
     spread = float(found.std()) / math.sqrt(n_episodes)
     return Evaluation(float(found.mean()), _Z95 * spread, n_episodes, learner.norm_mode, learner.transductive)
 

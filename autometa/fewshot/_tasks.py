@@ -1,5 +1,6 @@
 """Tasks by name, as the command line has them: which classes, and which of them are to train and which to validate."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,12 @@ _SPLIT_BY_FILES = {"mini-imagenet": read_mini_imagenet, "tiered-imagenet": read_
 _VALIDATION = 0.2
 _ARCHIVE = "images_background.zip"
 _FOLDER = "images_background"
+
+
+def fingerprint(*parts: ClassSet) -> str:
+    """Twelve hexadecimal digits that are the same for the same names of classes, however they are split."""
+    names = sorted(name for part in parts for name in part.names)
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ class Tracker(ABC):
     The search calls, always from one thread and in this order::
 
         start(info)          once, before the first trial; a resumed search passes the earlier run's id
+        measure(step, values)    any number of times: the course of what the search itself does, such as one training
         trial(report)        once per trial when it ends; may also be called when it begins (status
                              "running"), and again on resume: a trial that is recorded is left alone
         finish(summary, artifacts)   once, when the result is written; not after a crash or a second Ctrl-C
         close()              always, in a ``finally``; a search closed without `finish` counts as killed
 
-    The first three return at once, whatever the tracker's store does meanwhile; only `close` may wait, and
+    All but the last return at once, whatever the tracker's store does meanwhile; only `close` may wait, and
     only as long as it was told to. No method raises because tracking failed, was called out of order or
     got odd values: what went wrong is named in `problems`, which the search shows once in its log and report.
     """
@@ -41,6 +42,10 @@ class Tracker(ABC):
     @abstractmethod
     def trial(self, report: TrialReport) -> None:
         """Record one trial."""
+
+    @abstractmethod
+    def measure(self, step: int, values: Mapping[str, float]) -> None:
+        """Record numbers by name at a step, as points of curves."""
 
     @abstractmethod
     def finish(self, summary: Mapping[str, float | str], artifacts: Sequence[Path]) -> None:

@@ -8,7 +8,7 @@ from autometa.records import SearchInfo, TrialReport
 from autometa.tracking._base import Tracker
 from autometa.tracking._process import WriterProcess
 from autometa.tracking._store import Store
-from autometa.tracking._wire import Finish, Message, Start, Trial, encode, now
+from autometa.tracking._wire import Finish, Message, Point, Start, Trial, encode, now
 
 
 class MlflowTracker(Tracker):
@@ -74,6 +74,10 @@ class MlflowTracker(Tracker):
     def trial(self, report: TrialReport) -> None:
         """Hand a trial to the writer."""
         self._send(Trial(report, now()))
+
+    def measure(self, step: int, values: Mapping[str, float]) -> None:
+        """Hand points of curves to the writer."""
+        self._send(Point(step, dict(values), now()))
 
     def finish(self, summary: Mapping[str, float | str], artifacts: Sequence[Path]) -> None:
         """Hand the result to the writer."""

@@ -16,6 +16,9 @@ class NullTracker(Tracker):
     def trial(self, report: TrialReport) -> None:
         """Do nothing."""
 
+    def measure(self, step: int, values: Mapping[str, float]) -> None:
+        """Do nothing."""
+
     def finish(self, summary: Mapping[str, float | str], artifacts: Sequence[Path]) -> None:
         """Do nothing."""
 

@@ -18,7 +18,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from autometa.records import TrialReport
 from autometa.tracking import _notes, _values
-from autometa.tracking._wire import Finish, Start, Trial
+from autometa.tracking._wire import Finish, Point, Start, Trial
 
 # As MLflow's own Optuna storage has it: what was stopped on purpose is killed, what went wrong is failed.
 _STATUS = {
@@ -86,6 +86,12 @@ class SearchRuns:
             self._running.discard(report.number)
             self._recorded.add(report.number)
             self._score(report, at)
+
+    def measure(self, message: Point) -> None:
+        """Gather points of the search's own curves."""
+        at = _milliseconds(message.sent)
+        for text, key in _values.names(message.values).items():
+            self._series.append(Metric(key, message.values[text], at, message.step))
 
     def flush(self) -> None:
         """Write what was gathered from several trials at once: the course of the best score, and whose it is."""

@@ -34,6 +34,15 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """Numbers at a step of what the search itself does."""
+
+    step: int
+    values: Mapping[str, float]
+    sent: float
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The search has a result."""
 
@@ -42,7 +51,7 @@ class Finish:
     sent: float
 
 
-Message = Start | Trial | Finish
+Message = Start | Trial | Point | Finish
 
 
 def encode(message: Message) -> bytes:
@@ -63,6 +72,8 @@ def decode(line: bytes) -> Message:
             return Start(**{**body, "info": SearchInfo(**body["info"])})
         case "Trial":
             return Trial(_report(body["report"]), body["sent"])
+        case "Point":
+            return Point(**body)
         case "Finish":
             return Finish(**body)
         case kind:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from autometa.config import silence_telemetry, thread_environment
-from autometa.tracking._wire import Message, Start, Trial, decode, now
+from autometa.tracking._wire import Message, Point, Start, Trial, decode, now
 
 if TYPE_CHECKING:
     from autometa.tracking._runs import SearchRuns
@@ -71,6 +71,8 @@ class Writer:
                 return False
             elif isinstance(message, Trial):
                 self._runs.trial(message)
+            elif isinstance(message, Point):
+                self._runs.measure(message)
             else:
                 for missing in self._runs.finish(message):
                     self._report(problem=f"MLflow: {missing}")
@@ -141,6 +143,8 @@ def _claim_stdout() -> IO[bytes]:
 def _title(message: Message) -> str:
     if isinstance(message, Trial):
         return f"trial {message.report.number}"
+    if isinstance(message, Point):
+        return f"step {message.step}"
     return "the search" if isinstance(message, Start) else "the result"
 
 

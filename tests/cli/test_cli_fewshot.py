@@ -4,35 +4,36 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from characters import draw_characters
 from typer.testing import CliRunner
 
 from autometa.cli.fewshot import app
 from autometa.errors import InputError
 from autometa.fewshot import LEARNERS, load_learner, read_card
+from autometa.knowledge import KnowledgeBase
 
 runner = CliRunner()
-QUICK = ["--steps", "6", "--validate-every", "3", "--width", "4", "--n-way", "3", "--threads", "1", "--seed", "1"]
+QUICK = [
+    "--steps",
+    "6",
+    "--validate-every",
+    "3",
+    "--width",
+    "4",
+    "--n-way",
+    "3",
+    "--threads",
+    "1",
+    "--seed",
+    "1",
+    "--no-mlflow",
+]
 
 
 @pytest.fixture(scope="module")
 def characters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six alphabets of four characters by eight drawers: a dot of its own place for each, and noise."""
-    folder = tmp_path_factory.mktemp("characters")
-    rng = np.random.default_rng(0)
-    for alphabet in range(6):
-        for character in range(4):
-            row, column = rng.integers(2, 24, 2)
-            where = folder / f"alphabet{alphabet}" / f"character{character}"
-            where.mkdir(parents=True)
-            for drawer in range(8):
-                pixels = np.full((28, 28), 255, dtype=np.uint8)
-                shift = rng.integers(-1, 2, 2)
-                pixels[row + shift[0] : row + shift[0] + 4, column + shift[1] : column + shift[1] + 4] = 0
-                Image.fromarray(pixels).save(where / f"{drawer}.png")
-    return folder
+    return draw_characters(tmp_path_factory.mktemp("characters"))
 
 
 def train(algorithm: str, characters: Path, out: Path, *more: str) -> str:
@@ -102,3 +103,35 @@ def test_bad_input_names_the_way_out(
     with pytest.raises(InputError, match=re.escape(message)):
         runner.invoke(app, words, catch_exceptions=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_training_is_kept_in_the_knowledge_base_with_its_curve(characters: Path, tmp_path: Path) -> None:
+    train("maml", characters, tmp_path / "m", "--option", "inner_lr=0.2")
+    train("maml", characters, tmp_path / "n", "--no-learn")
+    runs = KnowledgeBase.open_default().runs("few_shot")
+    assert runs["algorithm"].tolist() == ["maml", "maml"]
+    assert runs["fidelity"].tolist() == [0.5, 1.0]
+    assert runs["inner_lr"].tolist() == [0.2, 0.2]
+    assert runs["value"].is_monotonic_increasing
+    assert runs["dataset_id"].str.fullmatch(r"few-shot characters0 [0-9a-f]{12} 3-way 1-shot").all()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
+def test_a_training_draws_its_curves_in_mlflow(characters: Path, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    from autometa.tracking import resolve
+
+    quick = [one for one in QUICK if one != "--no-mlflow"]
+    command = ["train", "prototypical", "--tasks", str(characters), "--output", str(tmp_path / "p"), *quick]
+    assert runner.invoke(app, command, catch_exceptions=False).exit_code == 0
+    client = MlflowClient(tracking_uri=resolve(None).uri)
+    experiment = client.get_experiment_by_name("autometa")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["algorithm"] == "prototypical"
+    curve = client.get_metric_history(run.info.run_id, "validation_accuracy")
+    assert [point.step for point in curve] == [3, 6]
+    assert 0 < curve[-1].value <= 1
+    assert "loss" in run.data.metrics
