@@ -81,6 +81,7 @@ class FewShotClassifier(ClassifierMixin, TorchEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: Labels, in the order of the probabilities' columns.
+        n_ways_: Classes that the meta-training was for.
         weights_: The learner's weights by name.
         n_steps_: Steps of the meta-training; 0 where rows were too few for any task.
         best_step_: The one whose weights were kept.
@@ -158,13 +159,35 @@ class FewShotClassifier(ClassifierMixin, TorchEstimator):  # type: ignore[misc]
         self._check_options(other_tables)
         self.seed_ = int(np.random.default_rng(self._seed()).integers(1 << 31))
         labelled, labels, unlabelled = self._encoded(X, y, X_unlabelled)
-        check_classification_targets(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise OptionError(f"Labels must be of two classes or more, but got one class: {labels[0]!r}.")
-        self.support_, self.support_labels_ = labelled, codes
+        self.classes_, self.support_labels_ = self._coded(labels)
+        self.support_, self.n_ways_ = labelled, len(self.classes_)
         with threads(self.n_threads):
             self._learn(unlabelled, other_tables, started)
+        return self
+
+    def adapt(self, X: Any, y: npt.ArrayLike) -> Self:
+        """Learn from other labelled rows of the same table, without another meta-training.
+
+        Use it when more labels come in. The rows of `fit` are forgotten; encoding and network stay.
+
+        Args:
+            X: Labelled rows, (n, d).
+            y: Their n labels; new classes are welcome, where the algorithm takes any number of them.
+
+        Raises:
+            OptionError: The labels are of one class, or of another number of classes than the algorithm can take.
+        """
+        check_is_fitted(self)
+        rows, labels = self._read(X, y, reset=False)
+        classes, codes = self._coded(labels)
+        if len(classes) != self.n_ways_ and not self._network().ability.any_way:
+            raise OptionError(
+                f"{self.algorithm} was meta-trained for {self.n_ways_} classes, but the labels are of {len(classes)}. "
+                "Fit again, or use an algorithm that takes any number, such as prototypical."
+            )
+        self.classes_, self.support_labels_ = classes, codes
+        self.support_ = rows if self.encoder_ is None else self.encoder_.transform(rows)
+        self._temper()
         return self
 
     def predict_proba(self, X: Any) -> Floats:
@@ -213,10 +236,18 @@ class FewShotClassifier(ClassifierMixin, TorchEstimator):  # type: ignore[misc]
         check_consistent_length(X, labels)
         return X, labels
 
+    def _coded(self, labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """Classes, and the code of each label."""
+        check_classification_targets(labels)
+        classes, codes = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise OptionError(f"Labels must be of two classes or more, but got one class: {labels[0]!r}.")
+        return classes, codes
+
     def _learn(self, unlabelled: Rows, other_tables: Sequence[LabelledTable], started: float) -> None:
         import torch
 
-        from autometa.fewshot import TableTraining, fitting_temperature, meta_train_for_table
+        from autometa.fewshot import TableTraining, meta_train_for_table
 
         learner = self._blank_net().to(self._device())
         left = 0.0
@@ -245,12 +276,17 @@ class FewShotClassifier(ClassifierMixin, TorchEstimator):  # type: ignore[misc]
         self.training_record_ = dict(self.replay or ({"steps": self.n_steps_} if out_of_time else {}))
         self.weights_ = {name: value.cpu().numpy() for name, value in learner.state_dict().items()}
         self._net = learner.double().eval().requires_grad_(False)
-        self.temperature_ = fitting_temperature(learner, self._support(), seed=self.seed_)
+        self._temper()
+
+    def _temper(self) -> None:
+        from autometa.fewshot import fitting_temperature
+
+        self.temperature_ = fitting_temperature(self._network(), self._support(), seed=self.seed_)
 
     def _blank_net(self) -> "FewShotLearner[Any]":
         from autometa.fewshot import BackboneSpec, Form, make_learner
 
-        form = Form(shape=(self.support_.shape[1],), n_way=len(self.classes_), n_shot=self.n_shot)
+        form = Form(shape=(self.support_.shape[1],), n_way=self.n_ways_, n_shot=self.n_shot)
         spec = BackboneSpec(name="mlp", width=self.width, depth=self.depth, norm="none", seed=self.seed_)
         return make_learner(self.algorithm, form, spec, self.options)
 

@@ -115,6 +115,25 @@ def test_a_few_rows_that_are_all_told_right_are_no_certainty() -> None:
     assert 0.6 < np.median(model.predict_proba(X[rest]).max(1)) < 0.99
 
 
+def test_more_labels_are_learned_without_another_meta_training() -> None:
+    X, y = load_iris(return_X_y=True)
+    rows, rest = few(X, y, 1)
+    model = FewShotClassifier(**QUICK).fit(X[rows], y[rows], X[rest])
+    weights = model.export_weights()
+    more, left = few(X, y, 20, seed=1)
+    names = np.array(["setosa", "versicolor", "virginica"])
+    model.adapt(X[more], names[y[more]])
+    assert model.classes_.tolist() == names.tolist()
+    assert model.score(X[left], names[y[left]]) > 0.9
+    for name, value in model.export_weights().items():
+        np.testing.assert_array_equal(value, weights[name])
+    model.adapt(X[y < 2], y[y < 2])
+    assert model.predict_proba(X).shape == (150, 2)
+    fixed = FewShotClassifier("maml", **QUICK).fit(X[more], y[more])
+    with pytest.raises(OptionError, match="meta-trained for 3 classes, but the labels are of 2"):
+        fixed.adapt(X[y < 2], y[y < 2])
+
+
 def test_weights_travel_apart_from_the_model() -> None:
     X, y = load_iris(return_X_y=True)
     model = FewShotClassifier(**QUICK).fit(X, y)
