@@ -283,6 +283,8 @@ def remarks(frame: pd.DataFrame, names: Sequence[str], seconds: float) -> str:
         "each against the rest. `fit s` is autometa's whole command, and for the others their fit without imports "
         "and reading; `predict s` is of a model in memory. A system that fails or takes more than "
         f"{LATE:g} times its seconds gets the frequencies of the classes of the training rows.",
+        "How autometa plans a search and calibrates probabilities was worked out partly on these tables (seed 0); its "
+        "knowledge base does not have them here.",
         "Mean log-loss by table, ± its standard error over the seeds:",
         markdown(["table", *(SYSTEMS[name].title for name in names)], by_table(frame, names)),
     ]

@@ -19,7 +19,6 @@ from autometa.fewshot._training import Training, TrainOptions, Watch, meta_train
 
 _N_QUERY = 15
 _N_VALIDATION = 200
-_CPU_CHUNK = 8  # tasks whose weights and activations fit into the caches of a core
 
 
 def device_of(name: str) -> str:
@@ -132,7 +131,7 @@ def meta_train_by_name(
     settings = TrainOptions(
         recipe=recipe,
         seed=seed,
-        chunk_size=_CPU_CHUNK if where == "cpu" and member.ability.family == "optimization" else 0,
+        chunk_size=learner.chunk_size(where),
         validate_every=validate_every,
         n_validation=_N_VALIDATION,
         patience=patience,

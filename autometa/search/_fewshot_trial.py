@@ -105,7 +105,7 @@ def train(
     options = TrainOptions(
         recipe=recipe,
         seed=seed,
-        chunk_size=8 if device == "cpu" and learner.ability.family == "optimization" else 0,
+        chunk_size=learner.chunk_size(device),
         validate_every=every,
         n_validation=N_JUDGED,
         seconds=0.0 if seconds is None else _TRAINED * seconds,
