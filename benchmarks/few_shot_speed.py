@@ -3,7 +3,7 @@
 Each side computes the loss of the same batch of episodes, its gradient, and a step of Adam; drawing episodes is not
 counted. Sides take turns, and the median over the rounds counts. The network is Conv-4 with 64 filters on 28 x 28
 pixels: with max pooling for the metric learners, with strides for MAML (second order, one inner step, 32 tasks), as in
-their papers. The peers' wheels are installed into a folder of their own, without what they depend on; of torchvision,
+their papers; on sine waves it is a perceptron with two layers of 40. The peers' wheels are installed into a folder of their own, without what they depend on; of torchvision,
 which easyfsl only needs for other things, an empty stand-in is enough.
 
     python benchmarks/few_shot_speed.py --peers FOLDER [--threads 1 2] [--rounds 7]
@@ -25,7 +25,17 @@ import torch.nn.functional as F
 from _report import write
 from torch import Tensor, nn
 
-from autometa.fewshot import BackboneSpec, Episodes, Form, Support, generator_of, make_backbone, make_learner
+from autometa.fewshot import (
+    BackboneSpec,
+    Episodes,
+    FewShotLearner,
+    Form,
+    SineEpisodes,
+    Support,
+    generator_of,
+    make_backbone,
+    make_learner,
+)
 
 PEERS = ("easyfsl==1.5.0", "higher==0.2.1")
 INNER_LR = 0.4
@@ -79,6 +89,7 @@ def _cases() -> list[tuple[str, int, dict[str, Step]]]:
         ),
         ("MAML, 5-way 1-shot, 5 queries", 32, _maml(5, 1, 1, 32)),
         ("MAML, 20-way 1-shot, 20 queries", 16, _maml(20, 1, 1, 16)),
+        ("MAML, sine waves, 10 points", 25, _sine(25)),
     ]
 
 
@@ -113,21 +124,44 @@ def _metric(name: str, n_way: int, n_query: int, n_episodes: int) -> dict[str, S
 
 
 def _maml(n_way: int, n_shot: int, n_query: int, n_episodes: int) -> dict[str, Step]:
+    """MAML on images: Conv-4 with strides."""
+    spec = BackboneSpec(downsample="stride", norm="transductive")
+    ours = make_learner("maml", Form(shape=(1, 28, 28), n_way=n_way), spec, {"inner_lr": INNER_LR, "n_inner_steps": 1})
+    return _gradient_sides(ours, lambda: _Plain(n_way), _episodes(n_episodes, n_way, n_shot, n_query), F.cross_entropy)
+
+
+def _sine(n_episodes: int) -> dict[str, Step]:
+    """MAML on sine waves: a perceptron with two layers of 40, 10 points and 10 queries."""
+    spec = BackboneSpec(name="mlp", width=40, depth=2, norm="none")
+    form = Form(shape=(1,), n_way=0, n_shot=10)
+    ours = make_learner("maml", form, spec, {"inner_lr": 0.01, "n_inner_steps": 1})
+    episodes = SineEpisodes(n_shot=10, n_query=10).draw(n_episodes, generator_of(SEED))
+
+    def plain() -> nn.Module:
+        return nn.Sequential(nn.Linear(1, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, 1))
+
+    return _gradient_sides(ours, plain, episodes, F.mse_loss, lr=0.01)
+
+
+def _gradient_sides(
+    ours: FewShotLearner[Any],
+    plain: Callable[[], nn.Module],
+    episodes: Episodes,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+    lr: float = INNER_LR,
+) -> dict[str, Step]:
     import higher
 
-    form = Form(shape=(1, 28, 28), n_way=n_way)
-    spec = BackboneSpec(downsample="stride", norm="transductive")
-    episodes = _episodes(n_episodes, n_way, n_shot, n_query)
-    ours = make_learner("maml", form, spec, {"inner_lr": INNER_LR, "n_inner_steps": 1})
-    theirs, looped = _Plain(n_way), _Plain(n_way)
-    inner = torch.optim.SGD(theirs.parameters(), lr=INNER_LR)
+    n_episodes = len(episodes)
+    theirs, looped = plain(), plain()
+    inner = torch.optim.SGD(theirs.parameters(), lr=lr)
 
     def by_higher() -> Tensor:
         losses = []
         for i in range(n_episodes):
             with higher.innerloop_ctx(theirs, inner, copy_initial_weights=False) as (net, optimizer):
-                optimizer.step(F.cross_entropy(net(episodes.support.x[i]), episodes.support.y[i]))
-                losses.append(F.cross_entropy(net(episodes.x[i]), episodes.y[i]))
+                optimizer.step(loss_of(net(episodes.support.x[i]), episodes.support.y[i]))
+                losses.append(loss_of(net(episodes.x[i]), episodes.y[i]))
         return torch.stack(losses).mean()
 
     def by_loop() -> Tensor:
@@ -136,19 +170,17 @@ def _maml(n_way: int, n_shot: int, n_query: int, n_episodes: int) -> dict[str, S
             params: dict[str, Tensor] = dict(looped.named_parameters())
             answers = torch.func.functional_call(looped, params, (episodes.support.x[i],))
             gradients = torch.autograd.grad(
-                F.cross_entropy(answers, episodes.support.y[i]), list(params.values()), create_graph=True
+                loss_of(answers, episodes.support.y[i]), list(params.values()), create_graph=True
             )
-            moved = {
-                name: value - INNER_LR * slope for (name, value), slope in zip(params.items(), gradients, strict=True)
-            }
-            losses.append(F.cross_entropy(torch.func.functional_call(looped, moved, (episodes.x[i],)), episodes.y[i]))
+            moved = {name: value - lr * slope for (name, value), slope in zip(params.items(), gradients, strict=True)}
+            losses.append(loss_of(torch.func.functional_call(looped, moved, (episodes.x[i],)), episodes.y[i]))
         return torch.stack(losses).mean()
 
     def chunked() -> Tensor:
         total = torch.zeros(())
         size = ours.chunk_size("cpu") or n_episodes
         for first in range(0, n_episodes, size):
-            part = episodes.part(first, first + size)
+            part = episodes.part(first, min(first + size, n_episodes))
             loss = ours.meta_loss(part) * (len(part) / n_episodes)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()

@@ -56,7 +56,10 @@ def test_autometa_commands_run_one_after_the_other(workplace: Path) -> None:
 def test_python_snippets_run(body: str, workplace: Path) -> None:
     assert len(body.strip().splitlines()) <= 12
     printed = run([sys.executable, "-c", body.replace("trials=12", "trials=4")], workplace)
-    assert printed.startswith("rmse " if "penguins" in body else "first tried: " if "history" in body else "[[")
+    if "FewShotClassifier" in body:
+        assert 0.6 < float(printed) <= 1  # ten digits, five labelled rows each
+    else:
+        assert printed.startswith("rmse " if "penguins" in body else "first tried: " if "history" in body else "[[")
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make")])
