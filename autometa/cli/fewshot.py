@@ -77,9 +77,12 @@ def train(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A hyperparameter of the algorithm; may be repeated.")
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Outer learning rate. Default: the paper's.")] = None,
+    episodes_per_step: Annotated[
+        int | None, typer.Option(min=1, help="Averaged in an outer step. Default: the paper's.")
+    ] = None,
     device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU. Default: all.")] = None,
-    mixed_precision: Annotated[bool, typer.Option(help="Compute losses in bfloat16; on CUDA.")] = False,
+    mixed_precision: Annotated[bool, typer.Option(help="Compute in bfloat16: pays on GPUs and CPUs with AMX.")] = False,
     seed: SeedOption = 0,
     output: Annotated[
         Path | None,
@@ -125,6 +128,7 @@ def train(
             norm=norm,
             options=dict(_pair(one) for one in option or []),
             lr=lr,
+            episodes_per_step=episodes_per_step,
             device=device,
             mixed_precision=mixed_precision,
             seed=seed,

@@ -12,7 +12,7 @@ from autometa.fewshot._episodes import Episodes, Predictor, Support
 
 Family = Literal["metric", "model", "optimization", "baseline"]
 Order = Literal["", "first", "second"]
-_CPU_CHUNK = 8
+_CPU_ITEMS = 100
 AnyOptions = TypeVar("AnyOptions", bound="Options")
 
 
@@ -178,9 +178,12 @@ class FewShotLearner(nn.Module, ABC, Generic[AnyOptions]):
     def chunk_size(self, device: str) -> int:
         """Episodes to compute at once in training, so that they suit the device; 0 takes all of a step.
 
-        On a CPU the weights and activations of eight tasks fit into the caches of a core.
+        On a CPU what convolutions make of some hundred images fits into the caches of a core.
         """
-        return _CPU_CHUNK if device == "cpu" and self.ability.family == "optimization" else 0
+        if device != "cpu" or len(self.form.shape) != 3 or self.spec.name in ("mlp", "pixels"):
+            return 0
+        recipe = self.recipe(self.form)
+        return max(1, _CPU_ITEMS // (max(recipe.n_way, 1) * (recipe.n_shot + recipe.n_query)))
 
     def started(self, step: int, n_steps: int) -> None:
         """Called before each step of a meta-training, for what is annealed; nothing by default."""

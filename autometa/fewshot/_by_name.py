@@ -83,6 +83,7 @@ def meta_train_by_name(
     norm: str | None = None,
     options: Mapping[str, Any] | None = None,
     lr: float | None = None,
+    episodes_per_step: int | None = None,
     device: str = "auto",
     mixed_precision: bool = False,
     seed: int = 0,
@@ -108,6 +109,7 @@ def meta_train_by_name(
         norm: Where batch normalization takes its statistics from; None takes the usual.
         options: Hyperparameters of the learner.
         lr: Outer learning rate; None takes the recipe's.
+        episodes_per_step: Averaged in an outer step; None takes the recipe's.
         device: See `device_of`.
         mixed_precision: See `TrainOptions`.
         seed: Of weights, episodes and split.
@@ -125,8 +127,10 @@ def meta_train_by_name(
     form = Form(shape=split.train.shape, n_way=n_way, n_shot=n_shot, n_base=len(split.train))
     spec = backbone_of(member, form, name=backbone, width=width, norm=norm, seed=seed)
     learner = make_learner(algorithm, form, spec, options).to(where)
-    recipe = _fitting(member.recipe(form), split)
-    recipe = replace(recipe, n_steps=recipe.n_steps if n_steps is None else n_steps, lr=recipe.lr if lr is None else lr)
+    asked = {"n_steps": n_steps, "lr": lr, "episodes_per_step": episodes_per_step}
+    recipe = replace(
+        _fitting(member.recipe(form), split), **{name: value for name, value in asked.items() if value is not None}
+    )
     train, validation = (part.to(where) for part in (split.train, split.validation))
     settings = TrainOptions(
         recipe=recipe,

@@ -39,27 +39,35 @@ def embed(backbone: Network, support: Tensor, queries: Tensor, mode: NormMode) -
 
 def embed_each(backbone: Network, items: Tensor) -> Tensor:
     """Items of a batch of episodes, (n_episodes, n, \\*shape), each by itself: (n_episodes, n, n_features)."""
-    found = backbone(items.flatten(0, 1))
+    found = _precise(backbone(items.flatten(0, 1)))
     return found.view(*items.shape[:2], *found.shape[1:])
 
 
 def _embed_one(backbone: Network, items: Tensor, n_support: int, mode: NormMode) -> tuple[Tensor, Tensor]:
     if mode == "support":
-        found = backbone(items, n_support)
+        found = _precise(backbone(items, n_support))
         return found[:n_support], found[n_support:]
-    return backbone(items[:n_support]), backbone(items[n_support:])
+    return _precise(backbone(items[:n_support])), _precise(backbone(items[n_support:]))
+
+
+def _precise(embedded: Tensor) -> Tensor:
+    """What mixed precision computed with eight bits goes on with twenty-four."""
+    return embedded.float() if embedded.dtype == torch.bfloat16 else embedded
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """Squared Euclidean distances, (..., n, d) and (..., m, d) to (..., n, m)."""
-    across = a @ b.transpose(-1, -2)
+    # A difference of large numbers: eight bits would leave nothing of it.
+    with torch.autocast(a.device.type, enabled=False):
+        across = a @ b.transpose(-1, -2)
     return a.square().sum(-1).unsqueeze(-1) - 2 * across + b.square().sum(-1).unsqueeze(-2)
 
 
 def class_means(embedded: Tensor, support: Support) -> Tensor:
     """Mean of each class, (n_episodes, n_support, d) to (n_episodes, n_way, d); classes may differ in size."""
     members = support.one_hot.transpose(1, 2)
-    return members @ embedded / members.sum(-1, keepdim=True)
+    with torch.autocast(embedded.device.type, enabled=False):
+        return members @ embedded / members.sum(-1, keepdim=True)
 
 
 def cross_entropy(logits: Tensor, episodes: Episodes) -> Tensor:

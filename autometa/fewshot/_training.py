@@ -35,7 +35,8 @@ class TrainOptions:
         seconds: Time limit; 0 is none. The schedule then follows the time, if that is the sooner.
         folder: Where checkpoints go; None keeps none.
         checkpoint_every: Steps between them; each look at the validation makes one too.
-        mixed_precision: Whether the loss is computed in bfloat16 on CUDA.
+        mixed_precision: Whether networks compute in bfloat16. It pays on CUDA, and on CPUs with matrix units (AMX);
+            the gradient family gains little.
     """
 
     recipe: Recipe
@@ -195,7 +196,7 @@ class _Loop:
         self.optimizer.zero_grad(set_to_none=True)
         for first in range(mine.start, mine.stop, size):
             part = episodes.part(first, min(first + size, mine.stop))
-            with torch.autocast("cuda", torch.bfloat16, enabled=self.options.mixed_precision and _on_cuda(learner)):
+            with self._precision():
                 loss = learner.meta_loss(part) * (len(part) / len(episodes))
             loss.backward()  # type: ignore[no-untyped-call]
             self.losses += float(loss.detach())
@@ -209,13 +210,18 @@ class _Loop:
         self.step += 1
         self.since += 1
 
+    def _precision(self) -> torch.autocast:
+        device = next((value.device.type for value in self.learner.parameters()), "cpu")
+        return torch.autocast(device, torch.bfloat16, enabled=self.options.mixed_precision)
+
     def _look(self) -> None:
         """Validate, remember the best, tell."""
         found, better = None, True
         if self.validation is not None:
-            found = evaluate(
-                self.learner, self.validation, n_episodes=self.options.n_validation, seed=self.options.seed
-            )
+            with self._precision():
+                found = evaluate(
+                    self.learner, self.validation, n_episodes=self.options.n_validation, seed=self.options.seed
+                )
             score = found.accuracy if self.learner.form.n_way else -found.accuracy
             better = score > self.best_score
         if better:
@@ -308,10 +314,6 @@ def _anneal(schedule: str, progress: float) -> float:
     if schedule == "cosine":
         return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress))
     return 1.0 - progress if schedule == "linear" else 1.0
-
-
-def _on_cuda(learner: nn.Module) -> bool:
-    return any(value.is_cuda for value in learner.parameters())
 
 
 def _ranks() -> tuple[int, int]:
