@@ -80,6 +80,9 @@ def train(
     episodes_per_step: Annotated[
         int | None, typer.Option(min=1, help="Averaged in an outer step. Default: the paper's.")
     ] = None,
+    train_way: Annotated[
+        int | None, typer.Option(min=2, help="Classes of the training episodes. Default: the paper's.")
+    ] = None,
     device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU. Default: all.")] = None,
     mixed_precision: Annotated[bool, typer.Option(help="Compute in bfloat16: pays on GPUs and CPUs with AMX.")] = False,
@@ -129,6 +132,7 @@ def train(
             options=dict(_pair(one) for one in option or []),
             lr=lr,
             episodes_per_step=episodes_per_step,
+            train_way=train_way,
             device=device,
             mixed_precision=mixed_precision,
             seed=seed,

@@ -131,8 +131,9 @@ class _ConvBlock(nn.Module):
     def forward(self, x: Tensor, n_reference: int | None) -> Tensor:
         """(n, n_in, height, width) to (n, n_out, about half, about half)."""
         x = self.conv(x)
-        x = F.relu(x if self.norm is None else self.norm(x, n_reference))
-        return F.max_pool2d(x, 2) if self.pools else x
+        x = x if self.norm is None else self.norm(x, n_reference)
+        # Pooled before the ReLU, which is the same and four times less to do.
+        return F.relu(F.max_pool2d(x, 2) if self.pools else x)
 
 
 class _Convolutions(Backbone):
@@ -209,8 +210,8 @@ class _ResidualBlock(nn.Module):
             found = conv(found)
             if len(self.norms):
                 found = self.norms[i](found, n_reference)
-            found = F.leaky_relu(found if i < 2 else found + beside, 0.1)
-        return F.max_pool2d(found, 2)
+            found = F.leaky_relu(found if i < 2 else F.max_pool2d(found + beside, 2), 0.1)
+        return found
 
 
 class ResNet12(Backbone):

@@ -84,6 +84,7 @@ def meta_train_by_name(
     options: Mapping[str, Any] | None = None,
     lr: float | None = None,
     episodes_per_step: int | None = None,
+    train_way: int | None = None,
     device: str = "auto",
     mixed_precision: bool = False,
     seed: int = 0,
@@ -110,6 +111,7 @@ def meta_train_by_name(
         options: Hyperparameters of the learner.
         lr: Outer learning rate; None takes the recipe's.
         episodes_per_step: Averaged in an outer step; None takes the recipe's.
+        train_way: Classes of the training episodes; None takes the recipe's, which may be more than ``n_way``.
         device: See `device_of`.
         mixed_precision: See `TrainOptions`.
         seed: Of weights, episodes and split.
@@ -127,7 +129,9 @@ def meta_train_by_name(
     form = Form(shape=split.train.shape, n_way=n_way, n_shot=n_shot, n_base=len(split.train))
     spec = backbone_of(member, form, name=backbone, width=width, norm=norm, seed=seed)
     learner = make_learner(algorithm, form, spec, options).to(where)
-    asked = {"n_steps": n_steps, "lr": lr, "episodes_per_step": episodes_per_step}
+    if train_way not in (None, n_way) and not member.ability.any_way:
+        raise OptionError(f"{algorithm} is trained with the ways it is for, {n_way}, but train_way is {train_way}.")
+    asked: dict[str, Any] = {"n_steps": n_steps, "lr": lr, "episodes_per_step": episodes_per_step, "n_way": train_way}
     recipe = replace(
         _fitting(member.recipe(form), split), **{name: value for name, value in asked.items() if value is not None}
     )

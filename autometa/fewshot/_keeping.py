@@ -159,7 +159,9 @@ def make_learner(
         raise OptionError(f"{name} has no option {unknown[0]!r}. Known: {', '.join(sorted(known)) or 'none'}.")
     learner = member(form, spec, member.options_class(**(options or {})))
     # Convolutions with weights of each episode's own gain nothing from channels that lie side by side; others do.
-    return learner if member.ability.family == "optimization" else learner.to(memory_format=torch.channels_last)
+    if member.ability.family != "optimization":
+        learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return learner
 
 
 def _form(plain: Mapping[str, Any]) -> Form:

@@ -124,8 +124,7 @@ class _Relation(nn.Module):
         x = torch.cat([one, other], dim=3).flatten(0, 2)
         for i, layer in enumerate(self.layers):
             x = layer(x)
-            x = F.relu(self.norms[i](x) if len(self.norms) else x)
-            if self.is_map and min(x.shape[2:]) > 1:
-                x = F.max_pool2d(x, 2)
+            x = self.norms[i](x) if len(self.norms) else x
+            x = F.relu(F.max_pool2d(x, 2) if self.is_map and min(x.shape[2:]) > 1 else x)
         scores: Tensor = self.out(F.relu(self.hidden(x.flatten(1)))).sigmoid()
         return scores.view(len(classes), n_queries, n_way)
