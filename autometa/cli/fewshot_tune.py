@@ -24,7 +24,7 @@ from autometa.cli.fewshot import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autometa.search._fewshot_run import FewShotResult
+    from autometa.search._fewshot_options import FewShotResult
     from autometa.search._listener import Listener
 
 
@@ -62,7 +62,8 @@ def tune(
     """
     from autometa.cli.main import BEGAN
     from autometa.knowledge import KnowledgeBase
-    from autometa.search._fewshot_run import FewShotOptions, tune_few_shot
+    from autometa.search._fewshot_options import FewShotOptions
+    from autometa.search._fewshot_run import tune_few_shot
     from autometa.tracking import NullTracker, open_tracker
 
     options = FewShotOptions(

@@ -15,7 +15,8 @@ from characters import draw_characters
 from autometa.errors import OptionError, ResumeError, UnknownNameError
 from autometa.fewshot import Form, load_learner, read_card
 from autometa.knowledge import KnowledgeBase
-from autometa.search._fewshot_run import FewShotOptions, tune_few_shot
+from autometa.search._fewshot_options import FewShotOptions
+from autometa.search._fewshot_run import tune_few_shot
 from autometa.search._fewshot_setup import config_of, setup, space_for
 
 FORM = Form(shape=(1, 28, 28), n_way=3, n_shot=1, n_base=60)
