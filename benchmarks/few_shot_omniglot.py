@@ -52,6 +52,7 @@ PAPERS: dict[str, tuple[tuple[float, float, float], str]] = {
 SETTINGS: dict[str, dict[str, Any]] = {
     "mann": {"backbone": "pixels", "norm": "none", "lr": 1e-2},
     "prototypical": {"train_way": 20},
+    "maml_plus_plus": {"options": {"first_order_share": 0.5}},  # as in the paper, not in the released configurations
     "snail": {"options": {"n_filters": 32}},
     **{name: {"episodes_per_step": 8} for name in ("maml", "fomaml", "meta_sgd", "anil", "imaml")},
 }

@@ -185,8 +185,12 @@ class FewShotLearner(nn.Module, ABC, Generic[AnyOptions]):
         recipe = self.recipe(self.form)
         return max(1, _CPU_ITEMS // (max(recipe.n_way, 1) * (recipe.n_shot + recipe.n_query)))
 
-    def started(self, step: int, n_steps: int) -> None:
-        """Called before each step of a meta-training, for what is annealed; nothing by default."""
+    def started(self, done: float) -> None:
+        """Called before each step of a meta-training, for what is annealed; nothing by default.
+
+        Args:
+            done: Share of the training that is over, by steps or by time, in [0, 1].
+        """
 
     def _check(self, support: Support) -> None:
         """Raise where a support does not suit the learner.

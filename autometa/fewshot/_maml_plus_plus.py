@@ -67,9 +67,8 @@ class MAMLPlusPlus(GradientLearner[MAMLPlusPlusOptions]):
         self._importance = self._weights(0.0)
         self._first_order = False
 
-    def started(self, step: int, n_steps: int) -> None:
+    def started(self, done: float) -> None:
         """Anneal the weights of the steps' losses, and the order of derivatives."""
-        done = step / n_steps
         self._importance = self._weights(done / self.options.multi_step_share if self.options.multi_step_share else 1.0)
         self._first_order = done < self.options.first_order_share
 

@@ -187,7 +187,7 @@ class _Loop:
         """One outer step."""
         recipe, learner = self.recipe, self.learner
         learner.train()
-        learner.started(self.step, recipe.n_steps)
+        learner.started(min(self.progress, 1.0))
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.lr * _anneal(recipe.schedule, self.progress)
         episodes = episodes_at(self.source, recipe.episodes_per_step, seed=self.options.seed, step=self.step)

@@ -168,7 +168,7 @@ def test_maml_plus_plus_ends_with_the_last_loss_alone() -> None:
     learner = make("maml_plus_plus", {"n_inner_steps": 4, "multi_step_share": 0.5})
     weights = []
     for step in (0, 25, 50, 99):
-        learner.started(step, 100)
+        learner.started(step / 100)
         weights.append(list(learner._importance))
     assert weights[0] == pytest.approx([0.25] * 4)
     assert weights[1] == pytest.approx([0.125] * 3 + [0.625])
