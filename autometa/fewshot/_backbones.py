@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -245,14 +245,11 @@ class ResNet12(Backbone):
 class MLP(Backbone):
     """Fully connected layers with ReLU, for items of any shape."""
 
-    ends_linear: ClassVar[bool] = False
-
     def __init__(self, shape: tuple[int, ...], spec: BackboneSpec) -> None:
         super().__init__()
         sizes = [math.prod(shape), *[spec.width] * spec.depth]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        n_norms = 0 if spec.norm == "none" else spec.depth - self.ends_linear
-        self.norms = nn.ModuleList(BatchNorm(spec.width, spec.norm) for _ in range(n_norms))
+        self.norms = nn.ModuleList(BatchNorm(spec.width, spec.norm) for _ in range(spec.depth) if spec.norm != "none")
         self.out_features = spec.width
 
     def maps(self, x: Tensor, n_reference: int | None = None) -> Tensor:
@@ -260,19 +257,8 @@ class MLP(Backbone):
         x = x.flatten(1)
         for i, layer in enumerate(self.layers):
             x = layer(x)
-            if self.ends_linear and i == len(self.layers) - 1:
-                return x
             x = F.relu(self.norms[i](x, n_reference) if len(self.norms) else x)
         return x
-
-
-class LinearMLP(MLP):
-    """Fully connected layers with ReLU, but for the last one: embeddings that may be negative.
-
-    The encoder of STUNT (Nam et al., 2023, app. B).
-    """
-
-    ends_linear: ClassVar[bool] = True
 
 
 def _image(shape: tuple[int, ...], name: str, *, at_least: int) -> tuple[int, int, int]:
@@ -300,7 +286,6 @@ BACKBONES: Registry[Callable[[tuple[int, ...], BackboneSpec], Backbone]] = Regis
 BACKBONES.register(Entry("conv4", lambda: Conv4, "Four convolutions", "Vinyals et al. (2016)"))
 BACKBONES.register(Entry("conv4_maps", lambda: Conv4Maps, "Four convolutions that keep a map", "Sung et al. (2018)"))
 BACKBONES.register(Entry("mlp", lambda: MLP, "Fully connected layers, for vectors"))
-BACKBONES.register(Entry("mlp_linear", lambda: LinearMLP, "Fully connected, the last linear", "Nam et al. (2023)"))
 BACKBONES.register(Entry("pixels", lambda: Pixels, "Nothing: the items as they are"))
 BACKBONES.register(Entry("resnet12", lambda: ResNet12, "Four residual blocks", "Mishra et al. (2018)"))
 

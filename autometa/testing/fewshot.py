@@ -173,7 +173,7 @@ def check_second_order_gradients_are_exact(make: Make) -> None:
         exact = {"n_inner_steps": 1000, "inner_lr": 0.01, "regularization": 20.0, "n_cg_steps": 60}
         learner = make(form, {**exact, "norm": "none"})  # with a norm the inner problem is too crooked to be solved
     learner = learner.double().train()
-    learner.started(0, 1)
+    learner.started(0.0)
     episodes = _tiny(form)
     learner.meta_loss(episodes).backward()  # type: ignore[no-untyped-call]
     generator = generator_of(5)
