@@ -55,7 +55,8 @@ class FewShotClassifier(ClassifierMixin, TorchEstimator):  # type: ignore[misc]
 
     Deviations from the paper: tasks may also be made of the labelled rows themselves (``own_share``) and of other
     tables (``others_share``); any learner of the zoo may take the place of Prototypical Networks; the network is
-    narrower by default, and its last layer has a ReLU too, which did a little better; probabilities are tempered to suit labelled rows that were left out.
+    narrower by default, and its last layer has a ReLU too, which did a little better; probabilities are tempered to
+    suit labelled rows that were left out.
 
     Args:
         algorithm: A learner's name in `autometa fewshot list`, other than linear_head and simple_shot, which need the
