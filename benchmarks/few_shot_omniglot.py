@@ -7,6 +7,8 @@ trained anew for 5-way 1-shot, 5-way 5-shot and 20-way 1-shot, each time for ``-
 one stopped.
 
     python benchmarks/few_shot_omniglot.py --data images_background.zip [--minutes 20] [--jobs 2] [--algorithms ...]
+
+``--ship FOLDER`` writes the learners that come with autometa, in half precision, from what there is.
 """
 
 import argparse
@@ -61,6 +63,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
 GRADIENT = ("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile", "meta_learner_lstm")
 """In single precision always; the others may do with less."""
 
+SHIPPED = ("prototypical", "matching", "relation", "maml_plus_plus", "anil", "snail")
+"""Those of 5-way 1-shot lie in ``meta_db/models``."""
+
+_OMNIGLOT = {
+    "name": "Omniglot, images_background",
+    "url": "https://github.com/brendenlake/omniglot",
+    "licence": "MIT, Copyright (c) 2015 Brenden Lake",
+    "citation": "B. Lake, R. Salakhutdinov, J. Tenenbaum (2015): Human-level concept learning through probabilistic "
+    "program induction. Science 350(6266)",
+}
 _REMARKS = (
     "25 alphabets to train on, five to validate on: " + ", ".join(OMNIGLOT_VALIDATION).replace("_", " ") + ". 28 x 28 "
     "pixels, classes turned by quarters are classes of their own; the evaluation set was not touched."
@@ -88,8 +100,11 @@ def main() -> None:
         algorithm, n_way, n_shot = given.unit.split(":")
         train(Unit(algorithm, int(n_way), int(n_shot)), given)
         return
+    if given.ship is not None:
+        ship(given)
+        return
     # The form with which papers are compared first comes first.
-    units = [Unit(name, *form) for form in FORMS for name in given.algorithms]
+    units = [Unit(name, *form) for form in given.forms for name in given.algorithms]
     missing = [unit for unit in units if not (given.folder / unit.name / "result.json").is_file()]
     running: list[tuple[subprocess.Popen[bytes], Unit]] = []
     while missing or running:
@@ -164,6 +179,20 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     (folder / "result.json").write_text(json.dumps(result, indent=1))
 
 
+def ship(given: argparse.Namespace) -> None:
+    """Write the learners that come with autometa."""
+    from autometa.fewshot import load_learner, read_card, save_learner
+
+    for name in SHIPPED:
+        folder = given.folder / Unit(name, 5, 1).name
+        card, result = read_card(folder), json.loads((folder / "result.json").read_text())
+        kept = ("rotations", "classes", "n_train_classes", "n_validation_classes", "seed", "recipe", "steps", "seconds")
+        what = {key: card[key] for key in kept}
+        command = f"python benchmarks/few_shot_omniglot.py --algorithms {name} --ship FOLDER"
+        told = {"tasks": _OMNIGLOT, **what, "evaluations": result["evaluations"], "command": command}
+        save_learner(load_learner(folder), given.ship / name, told, half=True)
+
+
 def report(given: argparse.Namespace) -> None:
     """Write the table of what there is."""
     results = [json.loads(file.read_text()) for file in sorted(given.folder.glob("*/result.json"))]
@@ -202,16 +231,23 @@ def _accuracy(one: dict[str, Any] | None, norm: str = "") -> str:
     return f"{100 * found['accuracy']:.2f} ± {100 * found['ci95']:.2f}"
 
 
+def _form(text: str) -> tuple[int, int]:
+    n_way, n_shot = text.split(":")
+    return int(n_way), int(n_shot)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="Omniglot's images_background.zip, or its folder")
     parser.add_argument("--folder", type=Path, default=Path("few-shot-omniglot"), help="of trainings and results")
     parser.add_argument("--algorithms", nargs="+", choices=list(PAPERS), default=list(PAPERS))
+    parser.add_argument("--forms", nargs="+", type=_form, default=list(FORMS), metavar="WAYS:SHOTS")
     parser.add_argument("--minutes", type=float, default=20.0, help="of each training")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at the same time")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--mixed-precision", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ship", type=Path, help="write the learners that come with autometa there")
     parser.add_argument("--unit", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 

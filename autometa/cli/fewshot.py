@@ -39,21 +39,30 @@ SeedOption = Annotated[int, typer.Option(help="Of everything that is random.")]
 @app.command("list")
 def list_learners(as_json: JsonOption = False) -> None:
     """Print what learners there are, and what each can do."""
-    from autometa.fewshot import LEARNERS
+    from autometa.fewshot import LEARNERS, shipped_learners
 
+    trained = shipped_learners()
     if as_json:
-        print_json(
-            {entry.name: {"summary": entry.summary, "paper": entry.reference, **entry.tags} for entry in LEARNERS}
-        )
+        found = {
+            entry.name: {
+                "summary": entry.summary,
+                "paper": entry.reference,
+                **entry.tags,
+                "shipped": entry.name in trained,
+            }
+            for entry in LEARNERS
+        }
+        print_json(found)
         return
-    table = new_table("Few-shot learners", "name", "family", "order", "ways", "also", "paper", text=6)
+    table = new_table("Few-shot learners", "name", "family", "order", "ways", "regr.", "paper", text=6)
     for column in table.columns:
         column.no_wrap = True
     for entry in LEARNERS:
         tags = entry.tags
-        ways, also = "any" if tags["any_way"] else "fixed", "numbers" if tags["regression"] else ""
-        table.add_row(entry.name, str(tags["family"]), str(tags["order"]), ways, also, _cited(entry.reference))
+        ways, regression = "any" if tags["any_way"] else "fixed", "yes" if tags["regression"] else ""
+        table.add_row(entry.name, str(tags["family"]), str(tags["order"]), ways, regression, _cited(entry.reference))
     console().print(table)
+    console().print(f"Trained on Omniglot, for autometa fewshot eval NAME: {', '.join(trained) or 'none'}")
 
 
 @app.command()

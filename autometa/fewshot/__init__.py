@@ -8,7 +8,7 @@ class.
 from autometa.fewshot._anil import ANIL, ANILOptions
 from autometa.fewshot._backbones import BACKBONES, Backbone, BackboneSpec, NormMode, make_backbone
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
-from autometa.fewshot._by_name import device_of, meta_train_by_name, shipped_learner
+from autometa.fewshot._by_name import device_of, meta_train_by_name, shipped_learner, shipped_learners
 from autometa.fewshot._classes import ClassSet
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 from autometa.fewshot._evaluation import Evaluation, evaluate, evaluation_of, scores_of
@@ -136,5 +136,6 @@ __all__ = [
     "save_learner",
     "scores_of",
     "shipped_learner",
+    "shipped_learners",
     "split_tasks",
 ]

@@ -36,20 +36,25 @@ def device_of(name: str) -> str:
     return name
 
 
+def shipped_learners() -> dict[str, Path]:
+    """The learners that come with autometa, trained on Omniglot, by name, each with its folder."""
+    folder = shipped("meta_db") / "models"
+    return {card.parent.name: card.parent for card in sorted(folder.glob("*/card.json"))}
+
+
 def shipped_learner(name: str) -> Path:
     """The folder of a learner that comes with autometa.
 
     Raises:
         UnknownNameError: There is none of that name.
     """
-    folder = shipped("meta_db") / "models"
-    known = sorted(card.parent.name for card in folder.glob("*/card.json"))
+    known = shipped_learners()
     if name not in known:
         raise UnknownNameError(
             f"{name!r} is neither a folder nor a shipped learner. Shipped: {', '.join(known) or 'none'}. Train one: "
             "autometa fewshot train."
         )
-    return folder / name
+    return known[name]
 
 
 def backbone_of(
