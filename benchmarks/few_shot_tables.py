@@ -45,7 +45,7 @@ def main() -> None:
     known, asked = order[: int(0.8 * len(X))], order[int(0.8 * len(X)) :]
     scaled = MinMaxScaler().fit(X[known]).transform(X)
     began = time.perf_counter()
-    paper = {"n_way": 20, "width": 1024, "n_steps": given.steps, "patience": given.patience}
+    paper = {"own_share": 0.0, "n_way": 20, "width": 1024, "n_steps": given.steps, "patience": given.patience}
     models = {
         "STUNT, as in the paper": _practised(scaled, y, known, paper),
         "FewShotClassifier by default": _practised(scaled, y, known, {}),

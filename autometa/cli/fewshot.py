@@ -107,18 +107,22 @@ def train(
 ) -> None:
     """Meta-train a learner; the folder then holds its weights, its card and its curve.
 
-    Ctrl-C or a kill loses at most the steps since the last checkpoint: go on with --resume.
+    Ctrl-C or a kill loses at most the steps since the last checkpoint: go on with --resume. On several GPUs: torchrun
+    --nproc-per-node 4 -m autometa fewshot train ...
     """
     import torch
 
     from autometa.cli._fewshot_record import Record
+    from autometa.distributed import processes_here, started_first
     from autometa.fewshot import meta_train_by_name
 
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // processes_here()))
+    first = started_first()
     folder = output or Path(f"fewshot-{algorithm}")
     shown = console()
     settings = {"algorithm": algorithm, "tasks": tasks, "episodes": f"{n_way}-way {n_shot}-shot", "seed": str(seed)}
-    with Record(folder, settings, mlflow_uri or mlflow if mlflow else False, resume=resume) as record:
+    tracked = (mlflow_uri or True) if mlflow and first else False
+    with Record(folder, settings, tracked, resume=resume) as record:
 
         def watch(look: "Look") -> None:
             _tell(shown, look)
@@ -149,6 +153,8 @@ def train(
             resume=resume,
             watch=watch,
         )
+        if not first:
+            return
         record.finish(done, learn=learn)
     for problem in record.problems:
         shown.print(f"note: {problem}", soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from autometa.config import shipped
+from autometa.distributed import Ranks, own_gpu
 from autometa.errors import OptionError, UnknownNameError
 from autometa.fewshot._backbones import BackboneSpec
 from autometa.fewshot._base import FewShotLearner, Form, Recipe
@@ -22,13 +23,13 @@ _N_VALIDATION = 200
 
 
 def device_of(name: str) -> str:
-    """``auto`` is CUDA where there is any, else the CPU; other names are torch's.
+    """``auto`` is CUDA where there is any, under ``torchrun`` the process's own GPU, else the CPU; or torch's names.
 
     Raises:
         OptionError: torch has no such device here.
     """
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return own_gpu() if torch.cuda.is_available() else "cpu"
     try:
         torch.zeros(0, device=name)
     except (RuntimeError, AssertionError) as error:
@@ -161,7 +162,8 @@ def meta_train_by_name(
         watch=watch,
         resume=resume,
     )
-    save_learner(learner, folder, _card(done, split, settings, rotations))
+    if Ranks.join().is_first:
+        save_learner(learner, folder, _card(done, split, settings, rotations))
     return done
 
 

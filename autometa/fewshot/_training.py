@@ -1,7 +1,6 @@
 """Meta-training: outer steps on batches of episodes, validated, kept and resumed."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autometa.distributed import Ranks
 from autometa.errors import OptionError, ResumeError
 from autometa.fewshot._base import FewShotLearner, Recipe
 from autometa.fewshot._evaluation import Evaluation, evaluate
@@ -147,7 +147,8 @@ class _Loop:
         self.losses = 0.0
         self.since = 0
         self.began = time.monotonic()
-        self.rank, self.n_ranks = _ranks()
+        self.ranks = Ranks.join()
+        self.elapsed = 0.0
 
     @property
     def seconds(self) -> float:
@@ -157,16 +158,18 @@ class _Loop:
     def progress(self) -> float:
         """Share of the training that is done, by steps or by time."""
         done = self.step / self.recipe.n_steps
-        return max(done, self.seconds / self.options.seconds) if self.options.seconds else done
+        return min(1.0, max(done, self.elapsed / self.options.seconds) if self.options.seconds else done)
 
     def run(self, *, resume: bool) -> Training:
         if resume:
             self._resume()
         stopped = "steps"
         while self.step < self.recipe.n_steps:
-            if self.options.seconds and self.seconds >= self.options.seconds:
-                stopped = "time"
-                break
+            if self.options.seconds:
+                self.elapsed = self.ranks.agreed(self.seconds)
+                if self.elapsed >= self.options.seconds:
+                    stopped = "time"
+                    break
             self._advance()
             looking = self.step % self.options.validate_every == 0
             if looking:
@@ -187,11 +190,11 @@ class _Loop:
         """One outer step."""
         recipe, learner = self.recipe, self.learner
         learner.train()
-        learner.started(min(self.progress, 1.0))
+        learner.started(self.progress)
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.lr * _anneal(recipe.schedule, self.progress)
         episodes = episodes_at(self.source, recipe.episodes_per_step, seed=self.options.seed, step=self.step)
-        mine = _share(len(episodes), self.rank, self.n_ranks)
+        mine = self.ranks.share(len(episodes))
         size = self.options.chunk_size or len(episodes)
         self.optimizer.zero_grad(set_to_none=True)
         for first in range(mine.start, mine.stop, size):
@@ -200,8 +203,7 @@ class _Loop:
                 loss = learner.meta_loss(part) * (len(part) / len(episodes))
             loss.backward()  # type: ignore[no-untyped-call]
             self.losses += float(loss.detach())
-        if self.n_ranks > 1:
-            _sum_gradients(learner)
+        self.ranks.add_gradients(learner)
         if recipe.clip:
             nn.utils.clip_grad_norm_(learner.parameters(), recipe.clip)
         if recipe.clip_value:
@@ -217,22 +219,23 @@ class _Loop:
     def _look(self) -> None:
         """Validate, remember the best, tell."""
         found, better = None, True
+        self.ranks.copy_buffers(self.learner)
         if self.validation is not None:
             with self._precision():
                 found = evaluate(
                     self.learner, self.validation, n_episodes=self.options.n_validation, seed=self.options.seed
                 )
-            score = found.accuracy if self.learner.form.n_way else -found.accuracy
+            score = self.ranks.agreed(found.accuracy if self.learner.form.n_way else -found.accuracy)
             better = score > self.best_score
         if better:
             self.best, self.best_step = snapshot(self.learner), self.step
             self.best_score = score if found is not None else self.best_score
         n_episodes = self.step * self.recipe.episodes_per_step
-        mean = self.losses / max(self.since, 1)
+        mean = self.ranks.total(self.losses) / max(self.since, 1)
         look = Look(self.step, self.recipe.n_steps, n_episodes, mean, self.seconds, found, better)
         self.losses, self.since = 0.0, 0
         self.looks.append(look)
-        if self.watch is not None and self.rank == 0:
+        if self.watch is not None and self.ranks.is_first:
             self.watch(look)
 
     def _impatient(self) -> bool:
@@ -240,7 +243,7 @@ class _Loop:
         return bool(patience) and self.step - self.best_step >= patience * every
 
     def _keep(self) -> None:
-        if self.options.folder is None or self.rank:
+        if self.options.folder is None or not self.ranks.is_first:
             return
         Checkpoint(
             identity=identity(self.learner, self.options),
@@ -308,35 +311,11 @@ def _optimizer(learner: FewShotLearner[Any], recipe: Recipe) -> torch.optim.Opti
 
 def _anneal(schedule: str, progress: float) -> float:
     """What the learning rate is multiplied by."""
-    progress = min(progress, 1.0)
     if schedule == "halving":
         return float(0.5 ** math.floor(progress * _HALVINGS))
     if schedule == "cosine":
         return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress))
     return 1.0 - progress if schedule == "linear" else 1.0
-
-
-def _ranks() -> tuple[int, int]:
-    """This process's number and how many there are, under ``torchrun``."""
-    if "WORLD_SIZE" not in os.environ or not torch.distributed.is_available():
-        return 0, 1
-    if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return torch.distributed.get_rank(), torch.distributed.get_world_size()
-
-
-def _share(n_episodes: int, rank: int, n_ranks: int) -> range:
-    """The episodes of a step that are this process's."""
-    each = math.ceil(n_episodes / n_ranks)
-    return range(min(rank * each, n_episodes), min((rank + 1) * each, n_episodes))
-
-
-def _sum_gradients(learner: nn.Module) -> None:
-    for value in learner.parameters():
-        if value.requires_grad:
-            if value.grad is None:
-                value.grad = torch.zeros_like(value)
-            torch.distributed.all_reduce(value.grad)
 
 
 def _named(learner: nn.Module) -> dict[int, str]:
