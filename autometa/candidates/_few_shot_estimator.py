@@ -69,9 +69,9 @@ class FewShotClassifier(ClassifierMixin, TorchEstimator):  # type: ignore[misc]
         n_steps: Most steps of meta-training; 10,000 in the paper.
         tasks_per_step: Tasks whose losses are averaged in a step.
         learning_rate: Of Adam, in the meta-training.
-        own_share: How often tasks are made of the labelled rows, in [0, 1], where two classes have two rows; 0 in the
-            paper, which has one labelled row to a class.
-        others_share: How often they are made of the ``other_tables`` of `fit`, in [0, 1].
+        own_share: How often a task made of the table is made of its labelled rows, in [0, 1], where two classes have
+            two rows; 0 in the paper, which has one labelled row to a class.
+        others_share: How often tasks are made of the ``other_tables`` of `fit`, in [0, 1].
         patience: Looks, one every 50 steps, without a better one that end meta-training; 0 never does.
         scaling: How numbers are scaled; ``none`` takes an array of numbers without gaps as it is.
         options: Hyperparameters of the algorithm, by name.

@@ -39,8 +39,8 @@ class TableTraining:
         n_steps: Most outer steps.
         tasks_per_step: Tasks whose losses are averaged.
         lr: Of Adam, constant.
-        own_share: How often tasks are made of the labelled rows, in [0, 1].
-        others_share: How often they are made of other tables, in [0, 1].
+        own_share: How often a task made of the table is made of its labelled rows, in [0, 1].
+        others_share: How often tasks are made of other tables, in [0, 1].
         patience: Looks, one every 50 steps, without a better one that end it; 0 never does.
         seconds: Time limit; 0 is none.
         seed: Of everything that is random.
@@ -59,11 +59,10 @@ class TableTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Shares must leave room for each other."""
-        if min(self.own_share, self.others_share) < 0 or self.own_share + self.others_share > 1:
+        """Shares must be shares."""
+        if not (0 <= self.own_share <= 1 and 0 <= self.others_share <= 1):
             raise OptionError(
-                f"own_share and others_share are 0 or more and at most 1 together, but got {self.own_share} and "
-                f"{self.others_share}."
+                f"own_share and others_share lie in [0, 1], but got {self.own_share} and {self.others_share}."
             )
 
 
@@ -170,7 +169,7 @@ def _sources(
     """What tasks are made of, by name, each with its share."""
     fixed = not learner.ability.any_way
     found: dict[str, tuple[EpisodeSource, float]] = {}
-    stunt = 1.0 - options.own_share - options.others_share
+    stunt, labelled = ((1.0 - options.others_share) * share for share in (1.0 - options.own_share, options.own_share))
     most = n_way if fixed else options.n_way
     n_clusters = min(most, len(practice) // (_ROWS_OF_CLUSTER * (options.n_shot + 1)))
     if stunt > 0 and n_clusters >= (n_way if fixed else 2):
@@ -179,8 +178,8 @@ def _sources(
         n_query = max(1, min(options.n_query, room))
         found["stunt"] = StuntEpisodes(practice, n_clusters, options.n_shot, n_query), stunt
     episodes = None if own is None else _episodes_of(learner, own, options.n_shot, options.n_query)
-    if episodes is not None:
-        found["own"] = episodes, options.own_share
+    if episodes is not None and labelled > 0:
+        found["own"] = episodes, labelled
     if options.others_share > 0 and others:
         n_ways = n_way if fixed else options.n_way
         theirs = TableEpisodes(others, practice.shape[1], n_ways, options.n_shot, options.n_query, same_way=fixed)

@@ -154,7 +154,7 @@ def test_weights_travel_apart_from_the_model() -> None:
         ({"n_way": 1}, OptionError, r"n_way must lie in \[2, 1000\], but got 1"),
         ({"scaling": "max"}, OptionError, "scaling must be one of minmax"),
         ({"others_share": 0.5}, OptionError, "there are no other_tables"),
-        ({"own_share": 1.5}, OptionError, "at most 1 together"),
+        ({"own_share": 1.5}, OptionError, "lie in"),
         ({"time_limit": 0.0}, OptionError, "above 0"),
         ({"options": {"rate": 1}}, OptionError, "no option 'rate'"),
     ],

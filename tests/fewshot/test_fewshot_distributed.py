@@ -11,7 +11,22 @@ from characters import draw_characters
 
 from autometa.fewshot import load_learner, read_card
 
-COMMON = "--validate-every 3 --width 4 --n-way 3 --threads 1 --seed 1 --no-mlflow --no-learn --device cpu".split()
+COMMON = [
+    "--validate-every",
+    "3",
+    "--width",
+    "4",
+    "--n-way",
+    "3",
+    "--threads",
+    "1",
+    "--seed",
+    "1",
+    "--no-mlflow",
+    "--no-learn",
+    "--device",
+    "cpu",
+]
 
 
 @pytest.fixture(scope="module")

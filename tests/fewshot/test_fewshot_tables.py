@@ -118,5 +118,5 @@ def test_a_learner_with_a_fixed_number_of_classes_gets_as_many_clusters() -> Non
 
 
 def test_shares_above_one_are_refused() -> None:
-    with pytest.raises(OptionError, match=r"at most 1 together, but got 0\.7 and 0\.4"):
-        TableTraining(own_share=0.7, others_share=0.4)
+    with pytest.raises(OptionError, match=r"lie in \[0, 1\], but got 0\.7 and 1\.4"):
+        TableTraining(own_share=0.7, others_share=1.4)
