@@ -126,7 +126,7 @@ def _start(unit: Unit, given: argparse.Namespace) -> subprocess.Popen[bytes]:
     command += ["--mixed-precision"] if given.mixed_precision else []
     command += ["--unit", f"{unit.algorithm}:{unit.n_way}:{unit.n_shot}"]
     # One thread each: two trainings side by side get more out of two cores than one of them.
-    threads = str(max(1, (os.cpu_count() or 1) // given.jobs))
+    threads = str(given.threads)
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads})
 
 
@@ -244,6 +244,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--forms", nargs="+", type=_form, default=list(FORMS), metavar="WAYS:SHOTS")
     parser.add_argument("--minutes", type=float, default=20.0, help="of each training")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at the same time")
+    parser.add_argument("--threads", type=int, default=1, help="of each training")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--mixed-precision", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
