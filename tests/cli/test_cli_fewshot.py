@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from autometa.cli.fewshot import app
 from autometa.errors import InputError
-from autometa.fewshot import LEARNERS, load_learner, read_card
+from autometa.fewshot import LEARNERS, load_learner, read_card, shipped_learners
 from autometa.knowledge import KnowledgeBase
 
 runner = CliRunner()
@@ -53,6 +53,22 @@ def test_list_tells_what_every_learner_can_do() -> None:
     assert shown["prototypical"]["any_way"] is True
     assert all(entry["paper"] for entry in shown.values())
     assert "maml_plus_plus" in runner.invoke(app, ["list"]).stdout
+
+
+@pytest.mark.parametrize("name", sorted(shipped_learners()))
+def test_shipped_learners_work_at_once_and_are_small(name: str, characters: Path) -> None:
+    folder = shipped_learners()[name]
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 1_000_000
+    assert read_card(folder)["tasks"]["licence"].startswith("MIT")
+    asked = ["eval", name, "--tasks", "glyphs", "--episodes", "40", "--json", "--device", "cpu"]
+    found = json.loads(runner.invoke(app, asked, catch_exceptions=False).stdout)
+    assert found["accuracy"] > 0.75  # learned from Omniglot, asked about printed characters
+
+
+def test_the_learners_that_are_promised_are_shipped() -> None:
+    promised = {"prototypical", "matching", "relation", "maml_plus_plus", "anil", "snail"}
+    assert promised <= set(shipped_learners())
+    assert "snail" in runner.invoke(app, ["list"]).stdout.splitlines()[-1]
 
 
 def test_a_trained_learner_is_evaluated_on_any_folder_of_images(characters: Path, tmp_path: Path) -> None:
