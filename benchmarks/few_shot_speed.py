@@ -33,10 +33,10 @@ from autometa.fewshot import (
     Form,
     SineEpisodes,
     Support,
-    generator_of,
     make_backbone,
     make_learner,
 )
+from autometa.metatraining import generator_of
 
 PEERS = ("easyfsl==1.5.0", "higher==0.2.1")
 INNER_LR = 0.4

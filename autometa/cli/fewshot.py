@@ -177,8 +177,9 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Print the mean accuracy on unseen classes, with its 95 % interval."""
-    from autometa.fewshot import UniformEpisodes, device_of, read_tasks
+    from autometa.fewshot import UniformEpisodes, read_tasks
     from autometa.fewshot import evaluate as measure
+    from autometa.metatraining import device_of
 
     where = device_of(device)
     learner = _load(checkpoint, where, norm)

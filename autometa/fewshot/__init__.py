@@ -8,7 +8,7 @@ class.
 from autometa.fewshot._anil import ANIL, ANILOptions
 from autometa.fewshot._backbones import BACKBONES, Backbone, BackboneSpec, NormMode, make_backbone
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
-from autometa.fewshot._by_name import device_of, meta_train_by_name, shipped_learner, shipped_learners
+from autometa.fewshot._by_name import meta_train_by_name, shipped_learner, shipped_learners
 from autometa.fewshot._classes import ClassSet
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 from autometa.fewshot._evaluation import Evaluation, evaluate, evaluation_of, scores_of
@@ -36,7 +36,7 @@ from autometa.fewshot._prototypical import PrototypicalNetworks, PrototypicalOpt
 from autometa.fewshot._registry import LEARNERS, learner_entry
 from autometa.fewshot._relation import RelationNetworks, RelationOptions
 from autometa.fewshot._reptile import Reptile, ReptileOptions
-from autometa.fewshot._sampling import EpisodeSource, UniformEpisodes, VariableEpisodes, episodes_at, generator_of
+from autometa.fewshot._sampling import EpisodeSource, UniformEpisodes, VariableEpisodes, episodes_at
 from autometa.fewshot._siamese import SiameseNetworks, SiameseOptions
 from autometa.fewshot._snail import SNAIL, SNAILOptions
 from autometa.fewshot._stunt import StuntEpisodes, kmeans
@@ -111,13 +111,11 @@ __all__ = [
     "UniformEpisodes",
     "VariableEpisodes",
     "classes_of_arrays",
-    "device_of",
     "episodes_at",
     "evaluate",
     "evaluation_of",
     "fingerprint",
     "fitting_temperature",
-    "generator_of",
     "glyphs",
     "kmeans",
     "learner_entry",

@@ -6,8 +6,7 @@ network is made for one of four modes (`NormMode`), and learners report which.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autometa.errors import OptionError
+from autometa.metatraining import seeded
 from autometa.registry import Entry, Registry
 
 NormMode = Literal["transductive", "support", "running", "none"]
@@ -300,14 +300,3 @@ def make_backbone(shape: tuple[int, ...], spec: BackboneSpec) -> Backbone:
     factory = BACKBONES.create(spec.name)
     with seeded(spec.seed):
         return factory(shape, spec)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Inside, torch's global generator of the CPU starts from ``seed``; afterwards it is as it was before."""
-    state = torch.get_rng_state()
-    torch.default_generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)

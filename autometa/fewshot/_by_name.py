@@ -5,10 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from autometa.config import shipped
-from autometa.distributed import Ranks, own_gpu
+from autometa.distributed import Ranks
 from autometa.errors import OptionError, UnknownNameError
 from autometa.fewshot._backbones import BackboneSpec
 from autometa.fewshot._base import FewShotLearner, Form, Recipe
@@ -17,24 +15,10 @@ from autometa.fewshot._registry import LEARNERS
 from autometa.fewshot._sampling import UniformEpisodes
 from autometa.fewshot._tasks import Tasks, fingerprint, split_tasks
 from autometa.fewshot._training import Training, TrainOptions, Watch, meta_train
+from autometa.metatraining import device_of
 
 _N_QUERY = 15
 _N_VALIDATION = 200
-
-
-def device_of(name: str) -> str:
-    """``auto`` is CUDA where there is any, under ``torchrun`` the process's own GPU, else the CPU; or torch's names.
-
-    Raises:
-        OptionError: torch has no such device here.
-    """
-    if name == "auto":
-        return own_gpu() if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise OptionError(f"There is no device {name!r} here: {str(error).splitlines()[0]}. Use auto.") from error
-    return name
 
 
 def shipped_learners() -> dict[str, Path]:

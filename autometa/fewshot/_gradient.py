@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from autometa.fewshot._backbones import BackboneSpec, NormMode, make_backbone, seeded
+from autometa.fewshot._backbones import BackboneSpec, NormMode, make_backbone
 from autometa.fewshot._base import FewShotLearner, Form, Options, Recipe
 from autometa.fewshot._episodes import Episodes, Predictor, Support
+from autometa.metatraining import seeded
 
 Params = dict[str, Tensor]
 _SMALL = 32  # pixels

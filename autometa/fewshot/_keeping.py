@@ -1,71 +1,22 @@
-"""Checkpoints and trained learners as files: tensors in safetensors, all else in JSON; nothing that runs code."""
+"""Trained learners as files: tensors in safetensors, all else in JSON; nothing that runs code."""
 
 import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from autometa.errors import ModelError, OptionError
 from autometa.fewshot._backbones import BackboneSpec, NormMode
 from autometa.fewshot._base import FewShotLearner, Form
 
-_CHECKPOINT = "checkpoint"
 _WEIGHTS = "weights.safetensors"
 _CARD = "card.json"
 FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """All of a meta-training that it needs to go on."""
-
-    identity: Mapping[str, Any]
-    weights: Mapping[str, Tensor]
-    best: Mapping[str, Tensor]
-    optimizer: Mapping[str, Tensor]
-    numbers: Mapping[str, Any]
-    looks: list[dict[str, Any]]
-
-    def write(self, folder: Path) -> None:
-        """Write it, then let it take the place of the one before: a kill at any moment leaves one of them whole."""
-        folder.mkdir(parents=True, exist_ok=True)
-        number = int(self.numbers["step"])
-        tensors = {
-            f"{part}/{name}": value.detach().cpu().contiguous()
-            for part in ("weights", "best", "optimizer")
-            for name, value in getattr(self, part).items()
-        }
-        file = folder / f"{_CHECKPOINT}-{number}.safetensors"
-        save_file(tensors, file)
-        plain = {"format": FORMAT, "tensors": file.name, "identity": dict(self.identity)}
-        plain |= {"numbers": dict(self.numbers), "looks": self.looks}
-        waiting = folder / f"{_CHECKPOINT}.json.new"
-        waiting.write_text(json.dumps(plain))
-        os.replace(waiting, folder / f"{_CHECKPOINT}.json")
-        for other in folder.glob(f"{_CHECKPOINT}-*.safetensors"):
-            if other != file:
-                other.unlink(missing_ok=True)
-
-    @classmethod
-    def read(cls, folder: Path, learner: nn.Module) -> "Checkpoint | None":
-        """The folder's checkpoint, on the learner's device; None where there is none."""
-        file = folder / f"{_CHECKPOINT}.json"
-        if not file.is_file():
-            return None
-        plain = json.loads(file.read_text())
-        device = next((str(value.device) for value in learner.state_dict().values()), "cpu")
-        parts: dict[str, dict[str, Tensor]] = {"weights": {}, "best": {}, "optimizer": {}}
-        for key, value in load_file(folder / plain["tensors"], device=device).items():
-            part, _, name = key.partition("/")
-            parts[part][name] = value.cpu() if name.endswith(":step") else value
-        return cls(identity=plain["identity"], numbers=plain["numbers"], looks=plain["looks"], **parts)
 
 
 def save_learner(learner: FewShotLearner[Any], folder: Path, card: Mapping[str, Any], *, half: bool = False) -> None:

@@ -7,12 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autometa.fewshot._backbones import BackboneSpec, make_backbone, seeded
+from autometa.fewshot._backbones import BackboneSpec, make_backbone
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
 from autometa.fewshot._embedding import embed_each
 from autometa.fewshot._episodes import Episodes, Predictor, Support
-from autometa.fewshot._recurrent import LSTMCell
-from autometa.fewshot._sampling import generator_of
+from autometa.metatraining import LSTMCell, generator_of, seeded
 
 _TINY = 1e-6
 

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autometa.fewshot._backbones import BackboneSpec, make_backbone, seeded
+from autometa.fewshot._backbones import BackboneSpec, make_backbone
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
 from autometa.fewshot._embedding import embed
 from autometa.fewshot._episodes import Episodes, Predictor, Support
-from autometa.fewshot._recurrent import LSTMCell
+from autometa.metatraining import LSTMCell, seeded
 
 _LEAST = 1e-8
 

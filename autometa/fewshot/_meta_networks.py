@@ -8,12 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import grad, vmap
 
-from autometa.fewshot._backbones import BackboneSpec, make_backbone, seeded
+from autometa.fewshot._backbones import BackboneSpec, make_backbone
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
 from autometa.fewshot._embedding import cross_entropy, embed
 from autometa.fewshot._episodes import Episodes, Predictor, Support
-from autometa.fewshot._meta_learner_lstm import preprocessed
-from autometa.fewshot._recurrent import LSTMCell
+from autometa.metatraining import LSTMCell, log_and_sign, seeded
 
 _PRECISION = 7.0
 
@@ -95,7 +94,7 @@ class MetaNetworks(FewShotLearner[MetaNetworksOptions]):
             return F.cross_entropy(F.linear(F.relu(F.linear(item, weight, bias)), self.probe), label)
 
         gradients = vmap(vmap(grad(loss), (None, 0, 0)), (None, 0, 0))(weight, features.detach(), y)
-        coordinates = preprocessed(gradients.flatten(2), _PRECISION)
+        coordinates = log_and_sign(gradients.flatten(2), _PRECISION)
         hidden = memory = coordinates.new_zeros(*coordinates[:, 0].shape[:2], self.options.n_hidden)
         for step in coordinates.unbind(1):
             hidden, memory = self.reader(step, hidden, memory)
@@ -117,7 +116,7 @@ class MetaNetworks(FewShotLearner[MetaNetworksOptions]):
         each = vmap(vmap(grad(loss, argnums=(0, 1)), (None, None, 0, 0)), (None, None, 0, 0))
         parts = each(first, last, features.detach(), y)
         gradients = torch.cat([part.flatten(2) for part in parts], 2)
-        made: Tensor = self.maker(preprocessed(gradients, _PRECISION))
+        made: Tensor = self.maker(log_and_sign(gradients, _PRECISION))
         return made.squeeze(-1)
 
     def _classified(self, features: Tensor, fast: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from autometa.fewshot._backbones import BackboneSpec
 from autometa.fewshot._base import Ability, Form
 from autometa.fewshot._gradient import GradientLearner, GradientOptions, Params
-from autometa.fewshot._sampling import generator_of
+from autometa.metatraining import generator_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autometa.errors import OptionError
-from autometa.fewshot._backbones import BackboneSpec, make_backbone, seeded
+from autometa.fewshot._backbones import BackboneSpec, make_backbone
 from autometa.fewshot._base import Ability, AnyOptions, FewShotLearner, Form, Options, Recipe
 from autometa.fewshot._embedding import class_means, embed_each, squared_distances
 from autometa.fewshot._episodes import Episodes, Predictor, Support
+from autometa.metatraining import seeded
 
 _MOMENTUM = 0.01
 

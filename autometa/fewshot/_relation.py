@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autometa.errors import OptionError
-from autometa.fewshot._backbones import BackboneSpec, BatchNorm, make_backbone, seeded
+from autometa.fewshot._backbones import BackboneSpec, BatchNorm, make_backbone
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
 from autometa.fewshot._embedding import embed
 from autometa.fewshot._episodes import Episodes, Predictor, Support
+from autometa.metatraining import seeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from autometa.errors import InputError
 from autometa.fewshot._classes import ClassSet
 from autometa.fewshot._episodes import Episodes, Support
+from autometa.metatraining import generator_of
 
 _Chosen = tuple[Tensor, Tensor]
 """Positions of items and their labels, each of shape (n_episodes, n_items)."""
@@ -27,12 +27,6 @@ class EpisodeSource(Protocol):
 def episodes_at(source: EpisodeSource, n_episodes: int, *, seed: int, step: int) -> Episodes:
     """The batch of a step: depends on the seed and the step alone, so that a resumed training goes on with the same."""
     return source.draw(n_episodes, generator_of(seed, step))
-
-
-def generator_of(*numbers: int) -> torch.Generator:
-    """A generator of the CPU whose state depends on all of the numbers."""
-    state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
-    return torch.Generator().manual_seed(state & (2**63 - 1))
 
 
 @dataclass(frozen=True, slots=True)

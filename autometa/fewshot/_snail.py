@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autometa.fewshot._backbones import BackboneSpec, make_backbone, seeded
+from autometa.fewshot._backbones import BackboneSpec, make_backbone
 from autometa.fewshot._base import Ability, FewShotLearner, Form, Options, Recipe
 from autometa.fewshot._embedding import cross_entropy, embed
 from autometa.fewshot._episodes import Episodes, Predictor, Support
+from autometa.metatraining import seeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,10 @@ from autometa.fewshot._base import FewShotLearner, Recipe
 from autometa.fewshot._classes import ClassSet
 from autometa.fewshot._episodes import Support
 from autometa.fewshot._mixtures import MixedEpisodes, TableEpisodes
-from autometa.fewshot._sampling import EpisodeSource, UniformEpisodes, generator_of
+from autometa.fewshot._sampling import EpisodeSource, UniformEpisodes
 from autometa.fewshot._stunt import StuntEpisodes, kmeans
 from autometa.fewshot._training import Training, TrainOptions, meta_train
+from autometa.metatraining import generator_of
 
 _HELD_OUT = 0.2
 _FEWEST_HELD_OUT = 20

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autometa.errors import OptionError, ResumeError, SearchError
-from autometa.fewshot import ClassSet, Evaluation, device_of, fingerprint, load_learner, read_card, save_learner
+from autometa.fewshot import ClassSet, Evaluation, fingerprint, load_learner, read_card, save_learner
 from autometa.knowledge import KnowledgeBase
+from autometa.metatraining import device_of
 from autometa.metrics import own
 from autometa.pruners import PRUNERS
 from autometa.records import MetaFeatures, Origin, SearchInfo, Suggestion, TrialReport

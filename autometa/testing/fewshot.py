@@ -37,11 +37,11 @@ from autometa.fewshot import (
     UniformEpisodes,
     episodes_at,
     evaluate,
-    generator_of,
     load_learner,
     meta_train,
     save_learner,
 )
+from autometa.metatraining import generator_of
 
 Learner = FewShotLearner[Any]
 Make = Callable[[Form, Mapping[str, Any]], Learner]

@@ -18,10 +18,9 @@ from autometa.fewshot import (
     Episodes,
     Form,
     Support,
-    generator_of,
     make_learner,
 )
-from autometa.fewshot._meta_learner_lstm import preprocessed
+from autometa.metatraining import generator_of, log_and_sign
 
 PLAIN = BackboneSpec(name="pixels", norm="none")
 
@@ -216,7 +215,7 @@ def test_the_meta_learner_lstm_starts_as_slow_gradient_descent() -> None:
 
 def test_logarithm_and_sign_meet_at_the_bound() -> None:
     numbers = torch.tensor([1.0, -math.exp(-5), math.exp(-10), 0.5 * math.exp(-10), 0.0])
-    found = preprocessed(numbers)
+    found = log_and_sign(numbers)
     assert found[:, 0].tolist() == pytest.approx([0.0, -0.5, -1.0, -1.0, -1.0], abs=1e-5)
     assert found[:, 1].tolist() == pytest.approx([1.0, -1.0, 1.0, 0.5, 0.0], abs=1e-5)
 

@@ -16,10 +16,10 @@ from autometa.fewshot import (
     UniformEpisodes,
     episodes_at,
     fitting_temperature,
-    generator_of,
     make_learner,
     meta_train_for_table,
 )
+from autometa.metatraining import generator_of
 
 
 def classes(n_classes: int, each: int, n_columns: int, *, first: float = 1.0) -> ClassSet:

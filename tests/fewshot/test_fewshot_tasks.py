@@ -15,7 +15,6 @@ from autometa.fewshot import (
     StuntEpisodes,
     classes_of_arrays,
     episodes_at,
-    generator_of,
     glyphs,
     kmeans,
     read_image_folder,
@@ -23,6 +22,7 @@ from autometa.fewshot import (
     read_omniglot,
     read_tiered_imagenet,
 )
+from autometa.metatraining import generator_of
 
 
 def write(file: Path, value: int, *, paper: int = 255, size: int = 10) -> None:
