@@ -64,6 +64,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 """Where a training of some minutes needs something else than the recipe: more steps of fewer tasks."""
 
+BACKBONE = "backbone"
+"""A Prototypical Network on the gradient family's backbone, trained for as long as the others."""
+
+STARTS: dict[str, str] = {
+    **dict.fromkeys(("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile"), BACKBONE),
+    **dict.fromkeys(("snail", "meta_networks"), "prototypical-5w1s"),
+}
+"""Whose trained backbone others begin with: on a CPU their own papers' trainings, of millions of tasks, take days."""
+
 GRADIENT = ("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile", "meta_learner_lstm")
 """In single precision always; the others may do with less."""
 
@@ -109,6 +118,8 @@ def main() -> None:
         return
     # The form with which papers are compared first comes first.
     units = [Unit(name, *form) for form in given.forms for name in given.algorithms]
+    if any(unit.algorithm in STARTS for unit in units) and not given.from_scratch:
+        _ensure_starts(units, given)
     missing = [unit for unit in units if not (given.folder / unit.name / "result.json").is_file()]
     running: list[tuple[subprocess.Popen[bytes], Unit]] = []
     while missing or running:
@@ -124,10 +135,20 @@ def main() -> None:
     report(given)
 
 
+def _ensure_starts(units: list[Unit], given: argparse.Namespace) -> None:
+    """Train the backbones that others begin with, unless they are trained already."""
+    needed = {STARTS[unit.algorithm] for unit in units if unit.algorithm in STARTS}
+    wanted = {BACKBONE: Unit(BACKBONE, 5, 1), "prototypical-5w1s": Unit("prototypical", 5, 1)}
+    missing = [wanted[name] for name in needed if not (given.folder / wanted[name].name / "result.json").is_file()]
+    for process in [_start(unit, given) for unit in missing]:
+        process.wait()
+
+
 def _start(unit: Unit, given: argparse.Namespace) -> subprocess.Popen[bytes]:
     command = [sys.executable, __file__, "--data", str(given.data), "--folder", str(given.folder)]
     command += ["--minutes", str(given.minutes), "--seed", str(given.seed), "--device", given.device]
     command += ["--mixed-precision"] if given.mixed_precision else []
+    command += ["--from-scratch"] if given.from_scratch else []
     command += ["--unit", f"{unit.algorithm}:{unit.n_way}:{unit.n_shot}"]
     # One thread each: two trainings side by side get more out of two cores than one of them.
     threads = str(given.threads)
@@ -141,8 +162,11 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     folder = given.folder / unit.name
     settings = {"validate_every": 500, **SETTINGS.get(unit.algorithm, {})}
     untrained = unit.algorithm == "nearest_neighbor"
+    start = None if given.from_scratch else STARTS.get(unit.algorithm)
+    if unit.algorithm == BACKBONE:
+        settings |= {"train_way": 20, "norm": "transductive", "downsample": "stride"}
     done = meta_train_by_name(
-        unit.algorithm,
+        "prototypical" if unit.algorithm == BACKBONE else unit.algorithm,
         "omniglot",
         given.data,
         folder=folder,
@@ -153,6 +177,7 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
         seconds=60.0 * given.minutes,
         device=given.device,
         seed=given.seed,
+        start=None if start is None else given.folder / (f"{BACKBONE}-5w1s" if start == BACKBONE else start),
         mixed_precision=given.mixed_precision and unit.algorithm not in (*GRADIENT, "mann"),
         resume=(folder / "checkpoint.json").is_file(),
         **settings,
@@ -181,6 +206,7 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
         "evaluations": evaluations,
         "other_forms": {f"{n_way}:{n_shot}": score(learner, n_way, n_shot) for n_way, n_shot in others},
         "seed": given.seed,
+        "start": start,
         "card": {name: read_card(folder)[name] for name in ("backbone", "options", "recipe")},
         "weights_kb": round((folder / "weights.safetensors").stat().st_size / 1024),
     }
@@ -273,6 +299,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--mixed-precision", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--from-scratch", action="store_true", help="let no learner begin with another's backbone")
     parser.add_argument("--ship", type=Path, help="write the learners that come with autometa there")
     parser.add_argument("--unit", default="", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -82,6 +82,7 @@ def train(
     norm: Annotated[
         str | None, typer.Option(help="Statistics of batch normalization: running, transductive, support or none.")
     ] = None,
+    downsample: Annotated[str | None, typer.Option(help="How conv4 halves images: max or stride.")] = None,
     option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A hyperparameter of the algorithm; may be repeated.")
     ] = None,
@@ -91,6 +92,9 @@ def train(
     ] = None,
     train_way: Annotated[
         int | None, typer.Option(min=2, help="Classes of the training episodes. Default: the paper's.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Begin with the backbone of a trained learner.")
     ] = None,
     device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU. Default: all.")] = None,
@@ -142,10 +146,12 @@ def train(
             backbone=backbone,
             width=width,
             norm=norm,
+            downsample=downsample,
             options=dict(_pair(one) for one in option or []),
             lr=lr,
             episodes_per_step=episodes_per_step,
             train_way=train_way,
+            start=start,
             device=device,
             mixed_precision=mixed_precision,
             seed=seed,

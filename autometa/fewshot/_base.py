@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from torch import Tensor, nn
 
 from autometa.errors import OptionError
-from autometa.fewshot._backbones import BackboneSpec, NormMode
+from autometa.fewshot._backbones import Backbone, BackboneSpec, NormMode
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 
 Family = Literal["metric", "model", "optimization", "baseline"]
@@ -185,6 +185,25 @@ class FewShotLearner(nn.Module, ABC, Generic[AnyOptions]):
         recipe = self.recipe(self.form)
         return max(1, _CPU_ITEMS // (max(recipe.n_way, 1) * (recipe.n_shot + recipe.n_query)))
 
+    def start_from(self, other: "FewShotLearner[Any]") -> None:
+        """Begin with the backbone of a trained learner, which has the same shapes; all else stays as it is.
+
+        Short trainings gain most from it, above all those of the gradient family.
+
+        Raises:
+            OptionError: The backbones differ, or one of the learners has none.
+        """
+        mine, its = _backbone(self), _backbone(other)
+        wanted, given = dict(mine.named_parameters()), dict(its.named_parameters())
+        if {name: value.shape for name, value in wanted.items()} != {
+            name: value.shape for name, value in given.items()
+        }:
+            raise OptionError(
+                f"{self.name} cannot begin with the backbone of this {other.name}: {self.spec} and {other.spec} have "
+                "parameters of other names or shapes. Train one with the same backbone, width and downsampling."
+            )
+        mine.load_state_dict(its.state_dict(), strict=False)  # only some norms have running averages
+
     def started(self, done: float) -> None:
         """Called before each step of a meta-training, for what is annealed; nothing by default.
 
@@ -209,3 +228,11 @@ class FewShotLearner(nn.Module, ABC, Generic[AnyOptions]):
                 f"{self.name} was made for {self.form.n_way}-way episodes, but got {support.n_way}-way ones. Train "
                 f"one for those: autometa fewshot train {self.name} --n-way {support.n_way}."
             )
+
+
+def _backbone(learner: nn.Module) -> Backbone:
+    """The network that a learner stands on."""
+    found = next((module for module in learner.modules() if isinstance(module, Backbone)), None)
+    if found is None:
+        raise OptionError(f"{getattr(learner, 'name', learner)} has no backbone to begin with.")
+    return found

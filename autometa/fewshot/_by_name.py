@@ -10,7 +10,7 @@ from autometa.distributed import Ranks
 from autometa.errors import OptionError, UnknownNameError
 from autometa.fewshot._backbones import BackboneSpec
 from autometa.fewshot._base import FewShotLearner, Form, Recipe
-from autometa.fewshot._keeping import make_learner, save_learner
+from autometa.fewshot._keeping import load_learner, make_learner, read_card, save_learner
 from autometa.fewshot._registry import LEARNERS
 from autometa.fewshot._sampling import UniformEpisodes
 from autometa.fewshot._tasks import Tasks, fingerprint, split_tasks
@@ -43,15 +43,22 @@ def shipped_learner(name: str) -> Path:
 
 
 def backbone_of(
-    member: type[FewShotLearner[Any]], form: Form, *, name: str | None, width: int, norm: str | None, seed: int
+    member: type[FewShotLearner[Any]],
+    form: Form,
+    *,
+    name: str | None,
+    width: int,
+    norm: str | None,
+    downsample: str | None = None,
+    seed: int,
 ) -> BackboneSpec:
     """The backbone that a learner usually has for such items, with what was asked for otherwise.
 
     Raises:
-        OptionError: There is no such norm.
+        OptionError: There is no such norm or downsampling.
     """
     spec = replace(member.usual_backbone(form), width=width, seed=seed)
-    changes: dict[str, Any] = {"name": name, "norm": norm}
+    changes: dict[str, Any] = {"name": name, "norm": norm, "downsample": downsample}
     return replace(spec, **{key: value for key, value in changes.items() if value is not None})
 
 
@@ -71,10 +78,12 @@ def meta_train_by_name(
     backbone: str | None = None,
     width: int = 64,
     norm: str | None = None,
+    downsample: str | None = None,
     options: Mapping[str, Any] | None = None,
     lr: float | None = None,
     episodes_per_step: int | None = None,
     train_way: int | None = None,
+    start: Path | None = None,
     device: str = "auto",
     mixed_precision: bool = False,
     seed: int = 0,
@@ -98,10 +107,12 @@ def meta_train_by_name(
         backbone: Its name; None takes the learner's usual one.
         width: Of the backbone.
         norm: Where batch normalization takes its statistics from; None takes the usual.
+        downsample: How Conv-4 halves images, ``max`` or ``stride``; None takes the usual.
         options: Hyperparameters of the learner.
         lr: Outer learning rate; None takes the recipe's.
         episodes_per_step: Averaged in an outer step; None takes the recipe's.
         train_way: Classes of the training episodes; None takes the recipe's, which may be more than ``n_way``.
+        start: Folder of a trained learner whose backbone this one begins with; see `FewShotLearner.start_from`.
         device: See `device_of`.
         mixed_precision: See `TrainOptions`.
         seed: Of weights, episodes and split.
@@ -117,8 +128,11 @@ def meta_train_by_name(
     member, where = LEARNERS.create(algorithm), device_of(device)
     split = split_tasks(tasks, data, rotations=rotations, seed=seed)
     form = Form(shape=split.train.shape, n_way=n_way, n_shot=n_shot, n_base=len(split.train))
-    spec = backbone_of(member, form, name=backbone, width=width, norm=norm, seed=seed)
-    learner = make_learner(algorithm, form, spec, options).to(where)
+    spec = backbone_of(member, form, name=backbone, width=width, norm=norm, downsample=downsample, seed=seed)
+    learner = make_learner(algorithm, form, spec, options)
+    if start is not None:
+        learner.start_from(load_learner(start))
+    learner = learner.to(where)
     if train_way not in (None, n_way) and not member.ability.any_way:
         raise OptionError(f"{algorithm} is trained with the ways it is for, {n_way}, but train_way is {train_way}.")
     asked: dict[str, Any] = {"n_steps": n_steps, "lr": lr, "episodes_per_step": episodes_per_step, "n_way": train_way}
@@ -147,7 +161,7 @@ def meta_train_by_name(
         resume=resume,
     )
     if Ranks.join().is_first:
-        save_learner(learner, folder, _card(done, split, settings, rotations))
+        save_learner(learner, folder, {**_card(done, split, settings, rotations), **_started_from(start)})
     return done
 
 
@@ -157,6 +171,13 @@ def _fitting(recipe: Recipe, split: Tasks) -> Recipe:
     n_shot = min(recipe.n_shot, max(1, least - 1))
     n_way, n_query = min(recipe.n_way, len(split.train)), max(1, min(recipe.n_query, least - n_shot))
     return replace(recipe, n_way=n_way, n_shot=n_shot, n_query=n_query)
+
+
+def _started_from(start: Path | None) -> dict[str, Any]:
+    if start is None:
+        return {}
+    card = read_card(start)
+    return {"start": {name: card.get(name) for name in ("algorithm", "tasks", "steps", "seconds")}}
 
 
 def _card(done: Training, split: Tasks, settings: TrainOptions, rotations: bool) -> dict[str, Any]:

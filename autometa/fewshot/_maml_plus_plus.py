@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from autometa.fewshot._backbones import BackboneSpec
-from autometa.fewshot._base import Ability, Form, Recipe
+from autometa.fewshot._base import Ability, FewShotLearner, Form, Recipe
 from autometa.fewshot._gradient import GradientLearner, GradientOptions, Params
 
 
@@ -66,6 +66,13 @@ class MAMLPlusPlus(GradientLearner[MAMLPlusPlusOptions]):
             self.net.get_parameter(name).requires_grad_(False)
         self._importance = self._weights(0.0)
         self._first_order = False
+
+    def start_from(self, other: FewShotLearner[Any]) -> None:
+        """The normalization of every step begins as the other's does."""
+        super().start_from(other)
+        with torch.no_grad():
+            for name in self._norms:
+                self.step_norms[_key(name)].copy_(self.net.get_parameter(name))
 
     def started(self, done: float) -> None:
         """Anneal the weights of the steps' losses, and the order of derivatives."""

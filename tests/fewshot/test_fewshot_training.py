@@ -184,3 +184,38 @@ def test_unknown_options_are_named() -> None:
         make_learner("maml", FORM, BackboneSpec(name="mlp"), {"depth": 3})
     with pytest.raises(OptionError, match="learns classes, not numbers"):
         make_learner("prototypical", Form(shape=(1,), n_way=0), BackboneSpec(name="mlp"))
+
+
+@pytest.mark.parametrize("name", ["maml", "maml_plus_plus", "snail", "reptile"])
+def test_a_learner_begins_with_the_backbone_of_another(name: str) -> None:
+    spec = BackboneSpec(name="mlp", width=16, depth=2, norm="transductive", seed=3)
+    trained, learner = make_learner("prototypical", FORM, spec), make_learner(name, FORM, replace(spec, seed=4))
+    head = {key: value for key, value in weights(learner).items() if "backbone" not in key}
+    learner.start_from(trained)
+    mine = {key.rpartition("backbone.")[2]: value for key, value in weights(learner).items() if "backbone." in key}
+    its = {key.removeprefix("backbone."): value for key, value in weights(trained).items()}
+    assert all(torch.equal(mine[key], value) for key, value in its.items())
+    after = weights(learner)
+    assert all(torch.equal(after[key], value) for key, value in head.items() if "norm" not in key)
+
+
+def test_the_normalization_of_every_step_begins_as_the_trained_one() -> None:
+    spec = BackboneSpec(name="mlp", width=16, depth=1, norm="transductive")
+    trained, learner = make_learner("prototypical", FORM, spec), make_learner("maml_plus_plus", FORM, spec)
+    with torch.no_grad():
+        for value in trained.parameters():
+            value.fill_(0.25)
+    learner.start_from(trained)
+    steps = [value for key, value in weights(learner).items() if key.startswith("step_norms")]
+    assert steps
+    assert all(bool((value == 0.25).all()) for value in steps)
+
+
+@pytest.mark.parametrize(
+    ("other", "what"), [({"width": 8}, "width=8"), ({"norm": "none"}, "norm='none'"), ({"depth": 1}, "depth=1")]
+)
+def test_a_learner_cannot_begin_with_a_backbone_of_another_kind(other: dict[str, Any], what: str) -> None:
+    spec = BackboneSpec(name="mlp", width=16, depth=2, norm="transductive")
+    trained = make_learner("prototypical", FORM, replace(spec, **other))
+    with pytest.raises(OptionError, match=what):
+        make_learner("maml", FORM, spec).start_from(trained)
