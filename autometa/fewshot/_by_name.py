@@ -5,17 +5,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from autometa.config import shipped
 from autometa.distributed import Ranks
-from autometa.errors import OptionError, UnknownNameError
+from autometa.errors import OptionError
 from autometa.fewshot._backbones import BackboneSpec
 from autometa.fewshot._base import FewShotLearner, Form, Recipe
-from autometa.fewshot._keeping import load_learner, make_learner, read_card, save_learner
+from autometa.fewshot._keeping import KIND, load_learner, make_learner, read_card, save_learner
 from autometa.fewshot._registry import LEARNERS
 from autometa.fewshot._sampling import UniformEpisodes
 from autometa.fewshot._tasks import Tasks, fingerprint, split_tasks
 from autometa.fewshot._training import Training, TrainOptions, Watch, meta_train
-from autometa.metatraining import device_of
+from autometa.metatraining import device_of, shipped_model, shipped_models
 
 _N_QUERY = 15
 _N_VALIDATION = 200
@@ -23,8 +22,7 @@ _N_VALIDATION = 200
 
 def shipped_learners() -> dict[str, Path]:
     """The learners that come with autometa, trained on Omniglot, by name, each with its folder."""
-    folder = shipped("meta_db") / "models"
-    return {card.parent.name: card.parent for card in sorted(folder.glob("*/card.json"))}
+    return shipped_models(KIND)
 
 
 def shipped_learner(name: str) -> Path:
@@ -33,13 +31,7 @@ def shipped_learner(name: str) -> Path:
     Raises:
         UnknownNameError: There is none of that name.
     """
-    known = shipped_learners()
-    if name not in known:
-        raise UnknownNameError(
-            f"{name!r} is neither a folder nor a shipped learner. Shipped: {', '.join(known) or 'none'}. Train one: "
-            "autometa fewshot train."
-        )
-    return known[name]
+    return shipped_model(KIND, name, "Train one: autometa fewshot train.")
 
 
 def backbone_of(

@@ -13,9 +13,11 @@ from safetensors.torch import load_file, save_file
 from autometa.errors import ModelError, OptionError
 from autometa.fewshot._backbones import BackboneSpec, NormMode
 from autometa.fewshot._base import FewShotLearner, Form
+from autometa.metatraining import read_card as model_card
 
 _WEIGHTS = "weights.safetensors"
 _CARD = "card.json"
+KIND = "few_shot_learner"
 FORMAT = 1
 
 
@@ -30,6 +32,7 @@ def save_learner(learner: FewShotLearner[Any], folder: Path, card: Mapping[str, 
     """
     folder.mkdir(parents=True, exist_ok=True)
     plain = {
+        "kind": KIND,
         "format": FORMAT,
         "algorithm": learner.name,
         "form": {**asdict(learner.form), "shape": list(learner.form.shape)},
@@ -82,15 +85,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     Raises:
         ModelError: There is none, or one of a newer version.
     """
-    try:
-        card = json.loads((folder / _CARD).read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} holds no few-shot learner: {error}. Train one: autometa fewshot train.") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise ModelError(
-            f"The learner in {folder} is of format {card.get('format')!r}, but this version reads {FORMAT}."
-        )
-    return card
+    return model_card(folder, KIND, FORMAT)
 
 
 def make_learner(

@@ -1,9 +1,10 @@
-"""What meta-trainings share: the outer loop, checkpoints, seeds, devices, and recurrent parts.
+"""What meta-trainings share: the outer loop, checkpoints, seeds, devices, cards, and recurrent parts.
 
 Both the few-shot learners and the learned optimizers are trained by an `OuterLoop`: many outer steps, looks at problems
 that training does not see, checkpoints from which a killed training goes on to the bit.
 """
 
+from autometa.metatraining._cards import read_card, shipped_model, shipped_models
 from autometa.metatraining._checkpoint import Checkpoint
 from autometa.metatraining._devices import device_of
 from autometa.metatraining._gated import GatedState, GatedUpdate
@@ -27,6 +28,9 @@ __all__ = [
     "device_of",
     "generator_of",
     "log_and_sign",
+    "read_card",
     "seeded",
+    "shipped_model",
+    "shipped_models",
     "snapshot",
 ]

@@ -30,7 +30,9 @@ def read_card(folder: Path, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(card, dict) or card.get("kind", kind) != kind:
         raise ModelError(f"{folder} holds no {noun}: its card says {card.get('kind') if card else card!r}.")
     if card.get("format") != version:
-        raise ModelError(f"The {noun} in {folder} is of format {card.get('format')!r}, but this version reads {version}.")
+        raise ModelError(
+            f"The {noun} in {folder} is of format {card.get('format')!r}, but this version reads {version}."
+        )
     return card
 
 
@@ -49,6 +51,7 @@ def shipped_model(kind: str, name: str, way_out: str) -> Path:
     known = shipped_models(kind)
     if name not in known:
         raise UnknownNameError(
-            f"{name!r} is neither a folder nor a shipped {_NOUNS[kind]}. Shipped: {', '.join(known) or 'none'}. {way_out}"
+            f"{name!r} is neither a folder nor a shipped {_NOUNS[kind]}. Shipped: {', '.join(known) or 'none'}. "
+            f"{way_out}"
         )
     return known[name]

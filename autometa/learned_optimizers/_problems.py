@@ -1,0 +1,129 @@
+"""Optimizees: many problems of one kind side by side, with the same parameters and data of their own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+
+from autometa.learned_optimizers._layout import Layout, Params
+from autometa.metatraining import generator_of
+
+Batch = dict[str, Tensor]
+"""Data of one step by name; of many problems with a leading dimension."""
+
+Split = Literal["train", "validation", "test"]
+_SPLITS: dict[str, int] = {"train": 0, "validation": 1, "test": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Some optimizees at their starting points.
+
+    Attributes:
+        params: By name, each (n_problems, \\*shape).
+        loss: Of one problem, from its parameters and its data; a scalar, differentiable.
+        batch: The data of a step, each (n_problems, ...). The same step gives the same data.
+        scales: What the parameters are multiplied by before they are used, (n_problems, n_coordinates); None is 1.
+    """
+
+    params: Params
+    loss: Callable[[Params, Batch], Tensor]
+    batch: Callable[[int], Batch]
+    scales: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.params.values())))
+
+    @property
+    def layout(self) -> Layout:
+        """Of the parameters of one problem."""
+        return Layout.of(self.params, 1)
+
+    def part(self, which: range) -> "Problems":
+        """Some of the problems."""
+        if len(which) == len(self):
+            return self
+        first, last = which.start, which.stop
+
+        def batch(step: int) -> Batch:
+            return {name: value[first:last] for name, value in self.batch(step).items()}
+
+        params = {name: value[first:last] for name, value in self.params.items()}
+        return Problems(params, self.loss, batch, None if self.scales is None else self.scales[first:last])
+
+    def scaled(self, bound: float, generator: torch.Generator) -> "Problems":
+        """The same problems in other units, drawn for each coordinate: exp(U(-bound, bound)).
+
+        Lv, Jiang, Li (2017), sec. 3.1: random scaling. An optimizer that is trained so cannot count on the size of
+        gradients and weights.
+        """
+        start = self.layout.flat(self.params)
+        spread = torch.rand(start.shape, generator=generator).to(start) * 2 - 1
+        scales = (bound * spread).exp()
+        return replace(self, params=self.layout.named(start / scales), scales=scales)
+
+    def gradients(self, weights: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Gradients (n_problems, n_coordinates) and losses (n_problems,) at ``weights``, on the data of a step."""
+        layout = self.layout
+        at = layout.named(weights if self.scales is None else weights * self.scales)
+        found, losses = vmap(grad_and_value(self.loss))(at, self.batch(step))
+        gradients = layout.flat(found)
+        return (gradients if self.scales is None else gradients * self.scales), losses
+
+    @torch.no_grad()
+    def losses(self, weights: Tensor, step: int) -> Tensor:
+        """Losses (n_problems,) at ``weights``, on the data of a step."""
+        at = self.layout.named(weights if self.scales is None else weights * self.scales)
+        found: Tensor = vmap(self.loss)(at, self.batch(step))
+        return found
+
+
+class Optimizees(ABC):
+    """A kind of problems, of which some can be drawn.
+
+    Members are made with what describes the kind, such as the width of a network; see `OPTIMIZEES`.
+    """
+
+    name: ClassVar[str]
+    """In the registry."""
+
+    horizon: ClassVar[int] = 100
+    """Steps after which papers compare optimizers on it."""
+
+    device: str = "cpu"
+    """Where the problems are to be."""
+
+    def sample(self, n_problems: int, *, seed: int, split: Split = "train") -> Problems:
+        """So many problems; the same seed gives the same ones, on every device.
+
+        Args:
+            n_problems: How many.
+            seed: Of problems, starting points and batches.
+            split: Data and problems of one split are not those of another.
+        """
+        return self.draw(n_problems, generator_of(seed, _SPLITS[split]), split)
+
+    @abstractmethod
+    def draw(self, n_problems: int, generator: torch.Generator, split: Split) -> Problems:
+        """`sample`, for members to implement; ``generator`` is one of the CPU."""
+
+    @property
+    def description(self) -> dict[str, int | float | str]:
+        """What the kind is, as plain values for a card."""
+        return {"name": self.name}
+
+    def to(self, device: str) -> "Optimizees":
+        """The same on a device."""
+        self.device = device
+        return self
+
+
+def normal_params(
+    shapes: Mapping[str, tuple[int, ...]], n_problems: int, spread: float, generator: torch.Generator
+) -> Params:
+    """Starting points drawn from a normal distribution around zero."""
+    return {name: spread * torch.randn(n_problems, *shape, generator=generator) for name, shape in shapes.items()}
