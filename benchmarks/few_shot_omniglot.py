@@ -56,6 +56,7 @@ PAPERS: dict[str, tuple[tuple[float, float, float], str]] = {
 SETTINGS: dict[str, dict[str, Any]] = {
     "mann": {"backbone": "pixels", "norm": "none", "lr": 1e-2},
     "prototypical": {"train_way": 20},
+    "relation": {"norm": "transductive"},  # as the authors' scripts have it
     "matching": {"train_way": 20, "episodes_per_step": 1},
     "meta_learner_lstm": {"width": 32, "episodes_per_step": 1, "validate_every": 50},  # the paper's filters
     "maml_plus_plus": {"options": {"first_order_share": 0.5}},  # as in the paper, not in the released configurations
@@ -64,14 +65,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 """Where a training of some minutes needs something else than the recipe: more steps of fewer tasks."""
 
-BACKBONE = "backbone"
-"""A Prototypical Network on the gradient family's backbone, trained for as long as the others."""
+BACKBONES: dict[str, dict[str, Any]] = {
+    "strides": {"train_way": 20, "norm": "transductive", "downsample": "stride"},
+    "maps": {"train_way": 20, "norm": "transductive", "backbone": "conv4_maps"},
+}
+"""Backbones that others begin with, each trained as a Prototypical Network for as long as the others."""
 
 STARTS: dict[str, str] = {
-    **dict.fromkeys(("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile"), BACKBONE),
-    **dict.fromkeys(("snail", "meta_networks"), "prototypical-5w1s"),
+    **dict.fromkeys(("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile"), "strides"),
+    "relation": "maps",
+    **dict.fromkeys(("snail", "meta_networks"), "prototypical"),
 }
-"""Whose trained backbone others begin with: on a CPU their own papers' trainings, of millions of tasks, take days."""
+"""Who begins with what: on a CPU the trainings of their own papers, of millions of tasks, take days."""
 
 GRADIENT = ("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile", "meta_learner_lstm")
 """In single precision always; the others may do with less."""
@@ -137,9 +142,10 @@ def main() -> None:
 
 def _ensure_starts(units: list[Unit], given: argparse.Namespace) -> None:
     """Train the backbones that others begin with, unless they are trained already."""
-    needed = {STARTS[unit.algorithm] for unit in units if unit.algorithm in STARTS}
-    wanted = {BACKBONE: Unit(BACKBONE, 5, 1), "prototypical-5w1s": Unit("prototypical", 5, 1)}
-    missing = [wanted[name] for name in needed if not (given.folder / wanted[name].name / "result.json").is_file()]
+    needed = sorted({STARTS[unit.algorithm] for unit in units if unit.algorithm in STARTS})
+    missing = [
+        unit for name in needed if not (given.folder / (unit := Unit(name, 5, 1)).name / "result.json").is_file()
+    ]
     for process in [_start(unit, given) for unit in missing]:
         process.wait()
 
@@ -163,10 +169,9 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     settings = {"validate_every": 500, **SETTINGS.get(unit.algorithm, {})}
     untrained = unit.algorithm == "nearest_neighbor"
     start = None if given.from_scratch else STARTS.get(unit.algorithm)
-    if unit.algorithm == BACKBONE:
-        settings |= {"train_way": 20, "norm": "transductive", "downsample": "stride"}
+    settings |= BACKBONES.get(unit.algorithm, {})
     done = meta_train_by_name(
-        "prototypical" if unit.algorithm == BACKBONE else unit.algorithm,
+        "prototypical" if unit.algorithm in BACKBONES else unit.algorithm,
         "omniglot",
         given.data,
         folder=folder,
@@ -177,7 +182,7 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
         seconds=60.0 * given.minutes,
         device=given.device,
         seed=given.seed,
-        start=None if start is None else given.folder / (f"{BACKBONE}-5w1s" if start == BACKBONE else start),
+        start=None if start is None else given.folder / Unit(start, 5, 1).name,
         mixed_precision=given.mixed_precision and unit.algorithm not in (*GRADIENT, "mann"),
         resume=(folder / "checkpoint.json").is_file(),
         **settings,
