@@ -53,15 +53,16 @@ PAPERS: dict[str, tuple[tuple[float, float, float], str]] = {
 }
 """Accuracies in per cent for the three forms, and where they are from."""
 
+_FEW = {"episodes_per_step": 4, "train_query": 5}
 SETTINGS: dict[str, dict[str, Any]] = {
     "mann": {"backbone": "pixels", "norm": "none", "lr": 1e-2},
     "prototypical": {"train_way": 20},
     "relation": {"norm": "transductive"},  # as the authors' scripts have it
     "matching": {"train_way": 20, "episodes_per_step": 1},
     "meta_learner_lstm": {"width": 32, "episodes_per_step": 1, "validate_every": 50},  # the paper's filters
-    "maml_plus_plus": {"options": {"first_order_share": 0.5}},  # as in the paper, not in the released configurations
+    "maml_plus_plus": {**_FEW, "options": {"first_order_share": 0.5}},  # the paper's, not the released configurations'
     "snail": {"options": {"n_filters": 32}},
-    **{name: {"episodes_per_step": 8} for name in ("maml", "fomaml", "meta_sgd", "anil", "imaml")},
+    **dict.fromkeys(("maml", "fomaml", "meta_sgd", "anil", "imaml"), _FEW),
 }
 """Where a training of some minutes needs something else than the recipe: more steps of fewer tasks."""
 
@@ -155,6 +156,7 @@ def _start(unit: Unit, given: argparse.Namespace) -> subprocess.Popen[bytes]:
     command += ["--minutes", str(given.minutes), "--seed", str(given.seed), "--device", given.device]
     command += ["--mixed-precision"] if given.mixed_precision else []
     command += ["--from-scratch"] if given.from_scratch else []
+    command += ["--go-on-from", str(given.go_on_from)] if given.go_on_from is not None else []
     command += ["--unit", f"{unit.algorithm}:{unit.n_way}:{unit.n_shot}"]
     # One thread each: two trainings side by side get more out of two cores than one of them.
     threads = str(given.threads)
@@ -169,6 +171,11 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     settings = {"validate_every": 500, **SETTINGS.get(unit.algorithm, {})}
     untrained = unit.algorithm == "nearest_neighbor"
     start = None if given.from_scratch else STARTS.get(unit.algorithm)
+    begins = None if start is None else given.folder / Unit(start, 5, 1).name
+    before = 0.0
+    if given.go_on_from is not None and (given.go_on_from / unit.name / "result.json").is_file():
+        begins = given.go_on_from / unit.name
+        before = json.loads((begins / "result.json").read_text())["seconds"]
     settings |= BACKBONES.get(unit.algorithm, {})
     done = meta_train_by_name(
         "prototypical" if unit.algorithm in BACKBONES else unit.algorithm,
@@ -182,7 +189,7 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
         seconds=60.0 * given.minutes,
         device=given.device,
         seed=given.seed,
-        start=None if start is None else given.folder / Unit(start, 5, 1).name,
+        start=begins,
         mixed_precision=given.mixed_precision and unit.algorithm not in (*GRADIENT, "mann"),
         resume=(folder / "checkpoint.json").is_file(),
         **settings,
@@ -205,7 +212,7 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
         "n_shot": unit.n_shot,
         "steps": looks[-1].step if looks else 0,
         "episodes": looks[-1].episodes if looks else 0,
-        "seconds": looks[-1].seconds if looks else 0.0,
+        "seconds": before + (looks[-1].seconds if looks else 0.0),
         "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
         "norm": learner.norm_mode,
         "evaluations": evaluations,
@@ -305,6 +312,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mixed-precision", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--from-scratch", action="store_true", help="let no learner begin with another's backbone")
+    parser.add_argument("--go-on-from", type=Path, help="the folder of another call: begin with what it trained")
     parser.add_argument("--ship", type=Path, help="write the learners that come with autometa there")
     parser.add_argument("--unit", default="", help=argparse.SUPPRESS)
     return parser.parse_args()

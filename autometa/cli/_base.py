@@ -1,9 +1,11 @@
-"""What the commands of ``autometa kb`` share: their options, the base they open, and how they print."""
+"""What commands share: options and how they are read, the base they open, and how they print."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from autometa.errors import OptionError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,3 +51,20 @@ def new_table(title: str, *columns: str, text: int = 1) -> "Table":
 def print_json(content: object) -> None:
     """Print what ``--json`` asks for."""
     typer.echo(json.dumps(content, indent=2))
+
+
+def pair(text: str) -> tuple[str, Any]:
+    """``name=value``, the value as JSON where it is any."""
+    name, found, value = text.partition("=")
+    if not found:
+        raise OptionError(f"A hyperparameter is passed as NAME=VALUE, but got {text!r}.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def cited(paper: str) -> str:
+    """First author and year."""
+    authors, _, rest = paper.partition(" (")
+    return f"{authors.removesuffix(' et al.').split(',')[0]} {rest[:4]}"

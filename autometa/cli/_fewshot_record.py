@@ -2,26 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from autometa.cli._training_record import TrainingRecord
 from autometa.records import SearchInfo
-from autometa.tracking import NullTracker, open_tracker
 
 if TYPE_CHECKING:
     from autometa.fewshot import Look, Training
 
-_RUN = "mlflow_run_id"
 
-
-class Record:
+class Record(TrainingRecord):
     """Use as a context manager around the training; without `finish` the run counts as killed."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str], mlflow: bool | str, *, resume: bool) -> None:
         """``mlflow`` is False for none, True for the user's own store, or a tracking URI."""
-        self._folder = folder
-        self._tracker = NullTracker() if mlflow is False else open_tracker(None if mlflow is True else mlflow)
-        self._info = SearchInfo(
+        info = SearchInfo(
             name=folder.name,
             dataset_name=settings["tasks"],
             dataset_id=settings["tasks"],
@@ -32,42 +27,20 @@ class Record:
             folder=str(folder.resolve()),
             settings={name: value for name, value in settings.items() if name != "seed"},
         )
-        self._before = (folder / _RUN).read_text() if resume and (folder / _RUN).is_file() else None
-
-        self._started = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._tracker.close()
-
-    @property
-    def problems(self) -> list[str]:
-        """What MLflow could not record."""
-        return self._tracker.problems
+        super().__init__(folder, info, mlflow, resume=resume)
 
     def look(self, look: "Look") -> None:
         """A point of each curve."""
-        if not self._started:  # not before: what is wrong with the input shows itself earlier
-            self._tracker.start(self._info, resume_run_id=self._before)
-            self._started = True
         values = {"loss": look.loss, "seconds": look.seconds, "episodes": float(look.episodes)}
         if look.validation is not None:
             values |= {"validation_accuracy": look.validation.accuracy, "validation_ci95": look.validation.ci95}
-        self._tracker.measure(look.step, values)
-        if self._tracker.run_id and self._folder.is_dir():
-            (self._folder / _RUN).write_text(self._tracker.run_id)
+        self.point(look.step, values)
 
     def finish(self, done: "Training", *, learn: bool) -> None:
         """The result; with ``learn`` the knowledge base gets the curve."""
         best = max((look.validation.accuracy for look in done.looks if look.validation), default=None)
         summary: dict[str, float | str] = {"stopped": done.stopped, "best_step": float(done.best_step)}
-        if self._started:
-            summary |= {} if best is None else {"accuracy": best}
-            self._tracker.finish(summary, [self._folder / "card.json"])
+        self.result(summary | ({} if best is None else {"accuracy": best}))
         if learn and best is not None:
             self._learn(done)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autometa.cli._base import JsonOption, console, new_table, print_json
+from autometa.cli._base import JsonOption, cited, console, new_table, pair, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +60,7 @@ def list_learners(as_json: JsonOption = False) -> None:
     for entry in LEARNERS:
         tags = entry.tags
         ways, regression = "any" if tags["any_way"] else "fixed", "yes" if tags["regression"] else ""
-        table.add_row(entry.name, str(tags["family"]), str(tags["order"]), ways, regression, _cited(entry.reference))
+        table.add_row(entry.name, str(tags["family"]), str(tags["order"]), ways, regression, cited(entry.reference))
     console().print(table)
     console().print(f"Trained on Omniglot, for autometa fewshot eval NAME: {', '.join(trained) or 'none'}")
 
@@ -93,8 +93,11 @@ def train(
     train_way: Annotated[
         int | None, typer.Option(min=2, help="Classes of the training episodes. Default: the paper's.")
     ] = None,
+    train_query: Annotated[
+        int | None, typer.Option(min=1, help="Queries of each class in training. Default: the paper's.")
+    ] = None,
     start: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Begin with the backbone of a trained learner.")
+        Path | None, typer.Option(metavar="FOLDER", help="Begin with a trained learner, or with its backbone.")
     ] = None,
     device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU. Default: all.")] = None,
@@ -147,10 +150,11 @@ def train(
             width=width,
             norm=norm,
             downsample=downsample,
-            options=dict(_pair(one) for one in option or []),
+            options=dict(pair(one) for one in option or []),
             lr=lr,
             episodes_per_step=episodes_per_step,
             train_way=train_way,
+            train_query=train_query,
             start=start,
             device=device,
             mixed_precision=mixed_precision,
@@ -204,12 +208,6 @@ def evaluate(
     )
 
 
-def _cited(paper: str) -> str:
-    """First author and year."""
-    authors, _, rest = paper.partition(" (")
-    return f"{authors.removesuffix(' et al.').split(',')[0]} {rest[:4]}"
-
-
 def _usable(classes: "ClassSet", n_shot: int) -> "ClassSet":
     """Classes that have an item to ask about beside the labelled ones."""
     kept = [i for i, count in enumerate(classes.counts.tolist()) if count > n_shot]
@@ -227,21 +225,6 @@ def _look_of(learner: "FewShotLearner[Any]") -> dict[str, int]:
     """Size and channels of the images that a learner takes."""
     shape = learner.form.shape
     return {"channels": shape[0], "size": shape[1]} if len(shape) == 3 else {}
-
-
-def _pair(text: str) -> tuple[str, Any]:
-    """``name=value``, the value as JSON where it is any."""
-    import json
-
-    from autometa.errors import OptionError
-
-    name, found, value = text.partition("=")
-    if not found:
-        raise OptionError(f"A hyperparameter is passed as NAME=VALUE, but got {text!r}.")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 def _tell(shown: "Console", look: "Look") -> None:

@@ -9,7 +9,19 @@ BEGAN = time.monotonic()  # a time limit counts from here, imports included
 
 import typer  # noqa: E402
 
-from autometa.cli import export, fewshot, fewshot_tune, kb, predict, recommend, replay, report, tune, ui  # noqa: E402
+from autometa.cli import (  # noqa: E402
+    export,
+    fewshot,
+    fewshot_tune,
+    kb,
+    optimizers,
+    predict,
+    recommend,
+    replay,
+    report,
+    tune,
+    ui,
+)
 from autometa.config import limit_threads, silence_telemetry  # noqa: E402
 from autometa.errors import AutometaError, InputError  # noqa: E402
 
@@ -31,6 +43,7 @@ app.command("ui")(ui.ui)
 app.add_typer(kb.app, name="kb")
 fewshot.app.command("tune")(fewshot_tune.tune)
 app.add_typer(fewshot.app, name="fewshot")
+app.add_typer(optimizers.app, name="optimizers")
 
 
 def _version(asked: bool) -> None:
@@ -69,7 +82,8 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as end:
         code = 130 if isinstance(end, KeyboardInterrupt) else end.code  # Typer makes an exit code of Ctrl-C itself
         if code == 130:
-            typer.echo("Stopped. A search that had begun goes on with: autometa tune --resume FOLDER", err=True)
+            again = "a search by autometa tune --resume FOLDER, a training by its own command with --resume"
+            typer.echo(f"Stopped. What had begun goes on: {again}.", err=True)
         sys.exit(code)
 
 

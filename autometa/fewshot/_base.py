@@ -1,6 +1,7 @@
 """What every few-shot learner promises."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -186,18 +187,22 @@ class FewShotLearner(nn.Module, ABC, Generic[AnyOptions]):
         return max(1, _CPU_ITEMS // (max(recipe.n_way, 1) * (recipe.n_shot + recipe.n_query)))
 
     def start_from(self, other: "FewShotLearner[Any]") -> None:
-        """Begin with the backbone of a trained learner, which has the same shapes; all else stays as it is.
+        """Begin where a trained learner ended: with all its weights if it is of the same kind, else with its backbone.
 
         Short trainings gain most from it, above all those of the gradient family.
 
         Raises:
             OptionError: The backbones differ, or one of the learners has none.
         """
+        if self.name == other.name and _shapes(self.state_dict()) == _shapes(other.state_dict()):
+            self.load_state_dict(other.state_dict())
+        else:
+            self.take_backbone(other)
+
+    def take_backbone(self, other: "FewShotLearner[Any]") -> None:
+        """Begin with the backbone of another learner; all else stays as it is."""
         mine, its = _backbone(self), _backbone(other)
-        wanted, given = dict(mine.named_parameters()), dict(its.named_parameters())
-        if {name: value.shape for name, value in wanted.items()} != {
-            name: value.shape for name, value in given.items()
-        }:
+        if _shapes(dict(mine.named_parameters())) != _shapes(dict(its.named_parameters())):
             raise OptionError(
                 f"{self.name} cannot begin with the backbone of this {other.name}: {self.spec} and {other.spec} have "
                 "parameters of other names or shapes. Train one with the same backbone, width and downsampling."
@@ -228,6 +233,10 @@ class FewShotLearner(nn.Module, ABC, Generic[AnyOptions]):
                 f"{self.name} was made for {self.form.n_way}-way episodes, but got {support.n_way}-way ones. Train "
                 f"one for those: autometa fewshot train {self.name} --n-way {support.n_way}."
             )
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
 def _backbone(learner: nn.Module) -> Backbone:

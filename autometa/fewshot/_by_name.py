@@ -75,6 +75,7 @@ def meta_train_by_name(
     lr: float | None = None,
     episodes_per_step: int | None = None,
     train_way: int | None = None,
+    train_query: int | None = None,
     start: Path | None = None,
     device: str = "auto",
     mixed_precision: bool = False,
@@ -104,7 +105,8 @@ def meta_train_by_name(
         lr: Outer learning rate; None takes the recipe's.
         episodes_per_step: Averaged in an outer step; None takes the recipe's.
         train_way: Classes of the training episodes; None takes the recipe's, which may be more than ``n_way``.
-        start: Folder of a trained learner whose backbone this one begins with; see `FewShotLearner.start_from`.
+        train_query: Queries of each class of the training episodes; None takes the recipe's.
+        start: Folder of a trained learner that this one begins with; see `FewShotLearner.start_from`.
         device: See `device_of`.
         mixed_precision: See `TrainOptions`.
         seed: Of weights, episodes and split.
@@ -127,7 +129,8 @@ def meta_train_by_name(
     learner = learner.to(where)
     if train_way not in (None, n_way) and not member.ability.any_way:
         raise OptionError(f"{algorithm} is trained with the ways it is for, {n_way}, but train_way is {train_way}.")
-    asked: dict[str, Any] = {"n_steps": n_steps, "lr": lr, "episodes_per_step": episodes_per_step, "n_way": train_way}
+    asked: dict[str, Any] = {"n_steps": n_steps, "lr": lr, "episodes_per_step": episodes_per_step}
+    asked |= {"n_way": train_way, "n_query": train_query}
     recipe = replace(
         _fitting(member.recipe(form), split), **{name: value for name, value in asked.items() if value is not None}
     )

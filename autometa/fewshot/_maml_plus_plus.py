@@ -67,9 +67,9 @@ class MAMLPlusPlus(GradientLearner[MAMLPlusPlusOptions]):
         self._importance = self._weights(0.0)
         self._first_order = False
 
-    def start_from(self, other: FewShotLearner[Any]) -> None:
+    def take_backbone(self, other: FewShotLearner[Any]) -> None:
         """The normalization of every step begins as the other's does."""
-        super().start_from(other)
+        super().take_backbone(other)
         with torch.no_grad():
             for name in self._norms:
                 self.step_norms[_key(name)].copy_(self.net.get_parameter(name))

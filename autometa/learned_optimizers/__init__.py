@@ -7,6 +7,7 @@ checks that every rule passes. Third parties join through the entry-point groups
 
 from autometa.learned_optimizers._adam import LearnedAdam, LearnedAdamOptions
 from autometa.learned_optimizers._base import LearnedOptimizer, RuleAbility, RuleOptions, Slots, State
+from autometa.learned_optimizers._by_name import make_optimizees, meta_train_rule_by_name
 from autometa.learned_optimizers._data import (
     DigitsConvNet,
     DigitsPerceptron,
@@ -28,6 +29,7 @@ from autometa.learned_optimizers._quadratic import Quadratic
 from autometa.learned_optimizers._registry import OPTIMIZEES, RULES, optimizees_entry, rule_entry
 from autometa.learned_optimizers._rnnprop import RNNProp, RNNPropOptions
 from autometa.learned_optimizers._small_mlp import SmallMLP, SmallMLPOptions
+from autometa.learned_optimizers._tables import dataset_rows
 from autometa.learned_optimizers._torch_optimizer import LSTMOptimizer, TorchOptimizer
 from autometa.learned_optimizers._training import (
     RuleLook,
@@ -90,10 +92,13 @@ __all__ = [
     "TorchOptimizer",
     "advance",
     "compare",
+    "dataset_rows",
     "late_loss",
     "load_rule",
+    "make_optimizees",
     "make_rule",
     "meta_train_rule",
+    "meta_train_rule_by_name",
     "optimizees_entry",
     "problems_of",
     "read_mnist",

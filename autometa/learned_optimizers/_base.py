@@ -17,6 +17,9 @@ Slots = dict[str, Tensor]
 _CHUNK = 1 << 14
 """Coordinates of a chunk on a CPU: what the networks make of so many stays in the caches."""
 
+_LARGEST = 1e15
+"""Gradients beyond count as this. Squares of larger ones overflow, and averages that once were infinite remain so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleOptions:
@@ -117,7 +120,7 @@ class LearnedOptimizer(nn.Module, ABC, Generic[AnyOptions]):
         """What the network sees of each coordinate.
 
         Args:
-            gradients: Shape (..., n), finite.
+            gradients: Shape (..., n), finite, and no larger than 1e15.
             weights: The same shape.
             statistics: From `begin` or the update before.
             layout: Which coordinate belongs to which parameter.
@@ -147,7 +150,7 @@ class LearnedOptimizer(nn.Module, ABC, Generic[AnyOptions]):
         """One step: the parameters and the state after it.
 
         Args:
-            grads: As the parameters are; NaN and infinite entries count as zero.
+            grads: As the parameters are; NaN and infinite entries count as zero, those beyond 1e15 as 1e15.
             state: From `init_state` or the update before.
             loss: At these parameters, shape (...); only for rules that need it.
 
@@ -168,7 +171,7 @@ class LearnedOptimizer(nn.Module, ABC, Generic[AnyOptions]):
         """`signals` of a state, for gradients that may be anything."""
         if self.ability.needs_loss and loss is None:
             raise OptionError(f"{self.name} reads the loss. Pass loss= to update, or a closure to step.")
-        clean = gradients.nan_to_num(0.0, 0.0, 0.0)
+        clean = gradients.nan_to_num(0.0, 0.0, 0.0).clamp(-_LARGEST, _LARGEST)
         told = None if loss is None else loss.nan_to_num(0.0, 0.0, 0.0)
         return self.signals(
             clean, state.weights.detach(), state.statistics, layout=state.layout, step=state.step, loss=told

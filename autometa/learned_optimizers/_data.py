@@ -1,7 +1,9 @@
 """Optimizees that learn from rows: images, digits, tables."""
 
 import gzip
+import math
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -322,11 +324,11 @@ def read_mnist(folder: Path) -> dict[Split, Rows]:
 
 def _idx_rows(folder: Path, prefix: str) -> Rows | None:
     arrays = []
-    for kind in ("images-idx3", "labels-idx1"):
+    for kind, n_sizes in (("images-idx3", 3), ("labels-idx1", 1)):
         found = [file for suffix in ("", ".gz") if (file := folder / f"{prefix}-{kind}-ubyte{suffix}").is_file()]
         if not found:
             return None
-        arrays.append(_read_idx(found[0]))
+        arrays.append(_read_idx(found[0], n_sizes))
     images, labels = arrays
     if len(images) != len(labels):
         raise InputError(f"{folder} has {len(images)} {prefix} images, but {len(labels)} labels.")
@@ -334,14 +336,21 @@ def _idx_rows(folder: Path, prefix: str) -> Rows | None:
     return Rows(x, torch.from_numpy(labels.astype(np.int64)))
 
 
-def _read_idx(file: Path) -> npt.NDArray[np.uint8]:
+def _read_idx(file: Path, n_sizes: int) -> npt.NDArray[np.uint8]:
     """An array in the IDX format (LeCun, Cortes, Burges): a magic number, the sizes, the bytes."""
-    raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
-        raise InputError(f"{file} is no IDX file of bytes.")
-    n_sizes = raw[3]
-    sizes: Sequence[int] = struct.unpack(f">{n_sizes}I", raw[4 : 4 + 4 * n_sizes])
-    values = np.frombuffer(raw, np.uint8, offset=4 + 4 * n_sizes)
-    if len(values) != int(np.prod(sizes)):
-        raise InputError(f"{file} is cut off: {len(values)} values for an array of {' x '.join(map(str, sizes))}.")
-    return values.reshape(sizes)
+    try:
+        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{file} cannot be read: {error}. Fetch it again.") from error
+    magic, header = bytes([0, 0, 8, n_sizes]), 4 + 4 * n_sizes
+    if raw[:4] != magic:
+        raise InputError(f"{file} is no IDX file of bytes in {n_sizes} dimensions: it begins with {raw[:4].hex()!r}.")
+    if len(raw) < header:
+        raise InputError(f"{file} is cut off: it ends before the sizes of its array do.")
+    sizes: Sequence[int] = struct.unpack(f">{n_sizes}I", raw[4:header])
+    if len(raw) - header != math.prod(sizes):
+        raise InputError(
+            f"{file} is cut off or has something behind its end: {len(raw) - header} values for an array of "
+            f"{' x '.join(map(str, sizes))}."
+        )
+    return np.frombuffer(raw[header:], np.uint8).reshape(sizes)

@@ -56,7 +56,10 @@ def load_rule(folder: Path, *, device: str = "cpu") -> LearnedOptimizer[Any]:
         ModelError: There is no rule, or it is damaged or of a newer version.
     """
     card = read_card(folder, KIND, FORMAT)
-    rule = make_rule(card["rule"], card["options"])
+    try:
+        rule = make_rule(card["rule"], card["options"])
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"The card of the optimizer in {folder} is damaged: {error!r}. Train it again.") from error
     try:
         rule.load_state_dict(load_file(folder / _WEIGHTS))
     except (OSError, RuntimeError, SafetensorError) as error:

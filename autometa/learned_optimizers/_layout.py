@@ -47,7 +47,7 @@ class Layout:
         """(..., n_coordinates) as parameters; views, not copies."""
         parts = torch.split(vector, self.sizes, -1)
         shaped = zip(self.shapes.items(), parts, strict=True)
-        return {name: part.view(*vector.shape[:-1], *shape) for (name, shape), part in shaped}
+        return {name: part.view((*vector.shape[:-1], *shape)) for (name, shape), part in shaped}
 
     def mean_of_each(self, vector: Tensor) -> Tensor:
         """The mean over each parameter at every one of its coordinates, (..., n_coordinates) to the same."""

@@ -64,7 +64,8 @@ class Problems:
         start = self.layout.flat(self.params)
         spread = torch.rand(start.shape, generator=generator).to(start) * 2 - 1
         scales = (bound * spread).exp()
-        return replace(self, params=self.layout.named(start / scales), scales=scales)
+        whole = scales if self.scales is None else self.scales * scales
+        return replace(self, params=self.layout.named(start / scales), scales=whole)
 
     def gradients(self, weights: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Gradients (n_problems, n_coordinates) and losses (n_problems,) at ``weights``, on the data of a step."""

@@ -1,6 +1,7 @@
 """Learned optimizers in the place of `torch.optim.Adam`."""
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,8 +31,21 @@ class TorchOptimizer(torch.optim.Optimizer):
     ) -> None:
         if not lr >= 0.0:
             raise OptionError(f"lr multiplies the rule's updates and is at least 0, but got {lr!r}.")
-        self.rule = rule.requires_grad_(False)
+        self.rule = rule
         super().__init__(params, {"lr": lr})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the rule, so that a copy is an optimizer."""
+        return {**super().__getstate__(), "rule": self.rule}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a `state_dict`; what the rule remembers keeps its precision, whatever the parameters' is."""
+        super().load_state_dict(state_dict)
+        numbers = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
+        mine = chain.from_iterable(group["params"] for group in self.param_groups)
+        for number, value in zip(numbers, mine, strict=True):
+            for slot, kept in state_dict["state"].get(number, {}).items():
+                self.state[value][slot] = kept.to(self.state[value][slot].device, copy=True)
 
     @classmethod
     def from_pretrained(

@@ -18,6 +18,7 @@ from autometa.metatraining import Looked, OuterLoop, OuterOptimizer, Plan, Sched
 Estimator = Literal["backpropagation", "evolution"]
 _VALIDATION_SEED = 7_919
 _SCALING, _SAMPLING = 1, 2  # what generators of a step are for
+_WORST = 1e30  # what counts for losses that are not finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ class RuleRecipe:
             raise OptionError("Problems, steps, horizon, unroll length and pairs must be positive numbers.")
         if self.unroll_length > self.horizon:
             raise OptionError(f"The unroll length {self.unroll_length} exceeds the horizon {self.horizon}. Lower it.")
+        if not self.spread > 0.0:
+            raise OptionError(f"spread is the size of perturbations and above 0, but got {self.spread!r}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +176,8 @@ class _Loop(OuterLoop[dict[str, float], RuleLook]):
     ) -> None:
         if not optimizees:
             raise OptionError("A rule is trained on at least one kind of optimizees.")
+        if training.n_validation < 1:
+            raise OptionError(f"n_validation is at least 1, but got {training.n_validation}: it chooses the best.")
         recipe = training.recipe
         optimizer = OuterOptimizer(rule, lr=recipe.lr, schedule=recipe.schedule, clip=recipe.clip)
         plan = Plan(
@@ -228,7 +233,7 @@ class _Loop(OuterLoop[dict[str, float], RuleLook]):
             (segment.surrogate * (share / length)).backward()  # type: ignore[no-untyped-call]
             self._update()
             state = segment.state
-            total += float(segment.losses[:, 1:].nan_to_num(posinf=1e30).mean()) * share * length
+            total += float(segment.losses[:, 1:].nan_to_num(_WORST, _WORST).mean()) * share * length
         return total / sum(lengths)
 
     def _evolve(self, problems: Problems) -> float:
@@ -258,7 +263,7 @@ class _Loop(OuterLoop[dict[str, float], RuleLook]):
             key = kind.name if kind.name not in found else f"{kind.name} {i + 1}"
             found[key] = late_loss(rollout(self.rule, problems, self.recipe.horizon))
         logs = torch.tensor(list(found.values())).clamp_min(1e-30).log()
-        return float(-logs.mean().nan_to_num(posinf=1e30)), found
+        return -float(logs.mean().nan_to_num(_WORST, _WORST)), found
 
     def look(self, facts: Looked, found: dict[str, float] | None) -> RuleLook:
         return RuleLook(facts.step, facts.n_steps, facts.loss, facts.seconds, found or {}, facts.best)

