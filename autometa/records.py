@@ -101,7 +101,8 @@ class TrialReport:
 
     Times are seconds since the search began. ``fold_scores`` are in the metric's natural unit; ``value``
     is their mean, or None where the trial did not finish. ``fit_seconds`` is time inside the candidate's
-    own fit and predict, so ``ended - started - fit_seconds`` is overhead. ``records`` says for each split where a
+    own fit and predict, so ``ended - started - fit_seconds`` is overhead. ``reason`` says why a trial has no score, or
+    what its learner did otherwise than ``config`` says. ``records`` says for each split where a
     learner stopped that its own time limit ended, so that the trial can be repeated exactly; empty if none did.
     ``calibration`` (`Calibration.to_json`) is what its probabilities go through before they are scored, where the
     metric asks that they mean what they say and it helps.

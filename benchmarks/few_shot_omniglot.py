@@ -38,7 +38,7 @@ PAPERS: dict[str, tuple[tuple[float, float, float], str]] = {
     "siamese": ((96.7, 98.4, 88.0), "Vinyals et al. (2016), convolutional Siamese net"),
     "matching": ((98.1, 98.9, 93.8), "Vinyals et al. (2016)"),
     "prototypical": ((98.8, 99.7, 96.0), "Snell et al. (2017)"),
-    "relation": ((99.6, 99.8, 97.6), "Sung et al. (2018); transductive"),
+    "relation": ((99.6, 99.8, 97.6), "Sung et al. (2018); transductive, which ours is not"),
     "mann": ((82.8, 94.9, float("nan")), "Santoro et al. (2016), second and fifth presentation; no convolutions"),
     "meta_networks": ((98.95, float("nan"), 97.0), "Munkhdalai, Yu (2017)"),
     "snail": ((99.07, 99.78, 97.64), "Mishra et al. (2018)"),
@@ -57,18 +57,18 @@ _FEW = {"episodes_per_step": 4, "train_query": 5}
 SETTINGS: dict[str, dict[str, Any]] = {
     "mann": {"backbone": "pixels", "norm": "none", "lr": 1e-2},
     "prototypical": {"train_way": 20},
-    "relation": {"norm": "transductive"},  # as the authors' scripts have it
+    "relation": {"train_query": 10},
     "matching": {"train_way": 20, "episodes_per_step": 1},
     "meta_learner_lstm": {"width": 32, "episodes_per_step": 1, "validate_every": 50},  # the paper's filters
     "maml_plus_plus": {**_FEW, "options": {"first_order_share": 0.5}},  # the paper's, not the released configurations'
-    "snail": {"options": {"n_filters": 32}},
+    "snail": {"episodes_per_step": 4, "options": {"n_filters": 32}},
     **dict.fromkeys(("maml", "fomaml", "meta_sgd", "anil", "imaml"), _FEW),
 }
 """Where a training of some minutes needs something else than the recipe: more steps of fewer tasks."""
 
 BACKBONES: dict[str, dict[str, Any]] = {
     "strides": {"train_way": 20, "norm": "transductive", "downsample": "stride"},
-    "maps": {"train_way": 20, "norm": "transductive", "backbone": "conv4_maps"},
+    "maps": {"train_way": 20, "backbone": "conv4_maps"},
 }
 """Backbones that others begin with, each trained as a Prototypical Network for as long as the others."""
 

@@ -47,6 +47,8 @@ class Candidate(ABC):
       the machine; ``training_record_``, a flat dict of integers that JSON can hold, says where the clock had a
       say, and is empty where it had none. A fit with that record as ``replay`` looks at no clock, and does the
       same again, to the bit on the same machine.
+    - A learner that did otherwise than its parameters say, because these led nowhere, has an attribute ``fallback_``
+      that tells so in a clause, "" where it did not; the leaderboard and the report show it.
     - ``skops.io`` saves and loads it with nothing trusted beyond ``TRUSTED_TYPES``.
     - ``n_threads`` reaches every library that has a setting of its own; the others obey
       ``OMP_NUM_THREADS``, which the worker sets.
@@ -160,7 +162,8 @@ class Candidate(ABC):
         """Make the unfitted pipeline of a configuration.
 
         Args:
-            config: Exactly the active hyperparameters of `space_for(schema.task)`, without prefix.
+            config: Exactly the active hyperparameters of `space_for(schema.task)`, without prefix; those that were
+                added later may be missing (`SearchSpace.up_to_date`).
             schema: The columns and the task that the pipeline will be fitted on.
             seed: Goes into every ``random_state``; 0 or more.
             n_threads: Threads that the model may use; 1 or more.
@@ -177,7 +180,9 @@ class Candidate(ABC):
             raise OptionError(
                 f"{self.name} needs {self.requires}, which is not installed. Install it with: pip install {package}."
             )
-        self.space_for(schema.task).validate(config)
+        space = self.space_for(schema.task)
+        config = space.up_to_date(config)
+        space.validate(config)
         prepare = self.prepare(config, schema=schema, seed=seed)
         model = self.model(config, schema=schema, seed=seed, n_threads=n_threads)
         return Pipeline([("prepare", prepare), ("model", model)])

@@ -1,7 +1,7 @@
 """What the two MLP estimators share: parameters, and the network behind them."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 NumericEmbedding = Literal["none", "periodic"]
+OptimizerName = Literal["adamw", "sgd", "learned"]
 
 _PLAN = ("center", "scale", "missing", "levels", "missing_level")
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -57,6 +58,7 @@ class TabularMLP(TorchEstimator):
         embedding_dim: int = 4,
         frequency_scale: float = 0.1,
         ensemble_size: int = 4,
+        optimizer: OptimizerName = "adamw",
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         batch_size: int = 128,
@@ -80,6 +82,7 @@ class TabularMLP(TorchEstimator):
         self.embedding_dim = embedding_dim
         self.frequency_scale = frequency_scale
         self.ensemble_size = ensemble_size
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -122,6 +125,7 @@ class TabularMLP(TorchEstimator):
         self.n_epochs_ = len(outcome.history.losses)
         self.out_of_time_ = outcome.history.out_of_time
         self.refitted_ = outcome.refitted
+        self.fallback_ = outcome.fallback
         self.training_record_ = options.timer.record
         self._net = net.requires_grad_(False)
 
@@ -194,6 +198,7 @@ class TabularMLP(TorchEstimator):
             timer=Timer(started, self.time_limit, self.replay),
             mixed_precision=self.mixed_precision and self._device().type == "cuda",
             refit_below=self.refit_below,
+            optimizer=self.optimizer,
         )
 
     def _check_options(self, n_columns: int) -> None:
@@ -203,6 +208,9 @@ class TabularMLP(TorchEstimator):
                 raise OptionError(f"{name} must lie in [{low}, {high}], but got {value!r}.")
         if self.numeric_embedding not in ("none", "periodic"):
             raise OptionError(f"numeric_embedding must be 'none' or 'periodic', but got {self.numeric_embedding!r}.")
+        if self.optimizer not in get_args(OptimizerName):
+            known = ", ".join(map(repr, get_args(OptimizerName)))
+            raise OptionError(f"optimizer must be one of {known}, but got {self.optimizer!r}.")
         if self.n_categorical > n_columns:
             raise OptionError(
                 f"n_categorical counts the leading columns that are codes, but got {self.n_categorical} "

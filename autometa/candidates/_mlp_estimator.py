@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from autometa.candidates._mlp_base import Floats, NumericEmbedding, TabularMLP
+from autometa.candidates._mlp_base import Floats, NumericEmbedding, OptimizerName, TabularMLP
 from autometa.candidates._weights import require_two_classes, weighted_rows
 
 
@@ -33,8 +33,14 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
         embedding_dim: Size of the embedding that the waves of a number are mixed into.
         frequency_scale: Standard deviation of the initial frequencies, per interquartile range.
         ensemble_size: Members.
-        learning_rate: Of AdamW, at the start of its cosine.
-        weight_decay: Of AdamW, on weight matrices.
+        optimizer: ``adamw`` (Loshchilov, Hutter, 2019); ``sgd``, with Nesterov's momentum of 0.9 and
+            gradients clipped to a norm of 1; or ``learned``, an optimizer that was trained on tables itself and comes
+            with autometa. Where that one diverges, AdamW trains instead, and ``fallback_`` says so. Cosine, weight
+            decay and the longer steps of the embeddings' parameters are the same for all.
+        learning_rate: Of AdamW, at the start of its cosine. SGD takes 30 times as much, so that one range suits both;
+            a learned optimizer has learned its own, and this one only matters where AdamW takes its place.
+        weight_decay: On weight matrices, decoupled from the gradient: a step shrinks them by this times AdamW's
+            learning rate, whatever the optimizer; for a learned one by this times AdamW's default rate.
         batch_size: Rows of a step; tables with fewer take one step per epoch.
         max_epochs: Most passes over the rows.
         patience: Epochs without a lower validation loss after which training stops.
@@ -59,8 +65,10 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
         n_epochs_: Epochs that were begun, apart from those of the second training.
         out_of_time_: Whether the time limit ended training before early stopping did.
         refitted_: Whether the weights come from a second training on all rows.
-        training_record_: Where the clock had a say: the step (from 0) of the first or the second training at which
-            each 32nd of the time limit was over, as a dict for JSON. Empty where the limit changed nothing.
+        fallback_: How a learned optimizer diverged and what was done about it, in words; "" where none did.
+        training_record_: Where the clock had a say: the step (from 0) of the first or the second training, or of the
+            one that took the place of one that diverged, at which each 32nd of the time limit was over, as a dict for
+            JSON. Empty where the limit changed nothing.
         temperature_: What class scores are divided by, so that probabilities suit the held-out rows.
     """
 
@@ -76,6 +84,7 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
         embedding_dim: int = 4,
         frequency_scale: float = 0.1,
         ensemble_size: int = 4,
+        optimizer: OptimizerName = "adamw",
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         batch_size: int = 128,
@@ -101,6 +110,7 @@ class MLPClassifier(ClassifierMixin, TabularMLP):  # type: ignore[misc]
             embedding_dim=embedding_dim,
             frequency_scale=frequency_scale,
             ensemble_size=ensemble_size,
+            optimizer=optimizer,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             batch_size=batch_size,
@@ -160,6 +170,7 @@ class MLPRegressor(RegressorMixin, TabularMLP):  # type: ignore[misc]
         n_epochs_: Epochs that were begun, apart from those of the second training.
         out_of_time_: Whether the time limit ended training before early stopping did.
         refitted_: Whether the weights come from a second training on all rows.
+        fallback_: How a learned optimizer diverged; see `MLPClassifier`.
         training_record_: Where the clock had a say; see `MLPClassifier`.
     """
 

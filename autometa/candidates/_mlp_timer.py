@@ -3,18 +3,22 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 from autometa.errors import OptionError
 
+Phase = Literal["training", "fallback", "refit"]
+
 LEVELS = 32
-PHASES = ("training", "refit")
+PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
 class Timer:
     """Measures time in 32nds of the limit, and remembers the step of training at which each was over.
 
     What the time decides, the learning rate and the end of training, then follows from these steps alone. Given
-    the `record` of a fit as ``replay``, another timer says the same at the same steps and looks at no clock.
+    the `record` of a fit as ``replay``, another timer says the same at the same steps and looks at no clock. A training
+    that begins again, the phase ``fallback``, has all of its learning rate ahead: for it the time that was left is all.
 
     Args:
         started: The `time.monotonic` time from which ``limit`` counts.
@@ -30,6 +34,7 @@ class Timer:
         self._limit = limit
         self._replay = None if replay is None else _parse(replay)
         self._level: Counter[str] = Counter()
+        self._spent = 0
         self._seen: dict[str, int] = {}
         self._had_a_say = False
 
@@ -41,7 +46,7 @@ class Timer:
         """
         return dict(self._seen) if self._had_a_say else {}
 
-    def progress(self, phase: str, step: int, share_of_epochs: float) -> tuple[float, bool]:
+    def progress(self, phase: Phase, step: int, share_of_epochs: float) -> tuple[float, bool]:
         """How much of the training is over before a step, in [0, 1], and whether its time is.
 
         ``phase`` is one of ``PHASES``; call it once for each step, in order.
@@ -50,11 +55,14 @@ class Timer:
         if level > self._level[phase]:
             self._level[phase] = level
             self._seen[_key(phase, level)] = step
-        share_of_time = self._level[phase] / LEVELS
+        if phase == "fallback" and step == 0:
+            self._spent = self._level[phase]
+        spent = self._spent if phase == "fallback" else 0
+        share_of_time = (self._level[phase] - spent) / (LEVELS - spent) if spent < LEVELS else 1.0
         self._had_a_say |= share_of_time > share_of_epochs
         return max(share_of_epochs, share_of_time), share_of_time >= 1.0
 
-    def _measure(self, phase: str, step: int) -> int:
+    def _measure(self, phase: Phase, step: int) -> int:
         if self._replay is not None:
             return self._replay.get((phase, step), 0)
         if self._limit is None:
@@ -62,14 +70,14 @@ class Timer:
         return min(LEVELS, int(LEVELS * (time.monotonic() - self._started) / self._limit))
 
 
-def _key(phase: str, level: int) -> str:
+def _key(phase: Phase, level: int) -> str:
     return f"{phase} {level}/{LEVELS}"
 
 
-def _parse(record: Mapping[str, int]) -> dict[tuple[str, int], int]:
+def _parse(record: Mapping[str, int]) -> dict[tuple[Phase, int], int]:
     """The level that is reached at each (phase, step)."""
     known = {_key(phase, level): (phase, level) for phase in PHASES for level in range(1, LEVELS + 1)}
-    levels: dict[tuple[str, int], int] = {}
+    levels: dict[tuple[Phase, int], int] = {}
     for key, step in record.items():
         if key not in known or isinstance(step, bool) or not isinstance(step, int) or step < 0:
             raise OptionError(

@@ -1,10 +1,10 @@
-"""Fits a `TabularNet`: AdamW, a cosine schedule, early stopping at the best epoch, a time limit.
+"""Fits a `TabularNet`: an optimizer, a cosine schedule, early stopping at the best epoch, a time limit.
 
 No data loader: the rows lie on the device, and an epoch is one permutation cut into slices.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -14,7 +14,8 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from autometa.candidates._mlp_net import TabularNet
-from autometa.candidates._mlp_timer import Timer
+from autometa.candidates._mlp_optimizer import NetOptimizer
+from autometa.candidates._mlp_timer import Phase, Timer
 
 Weights = dict[str, Tensor]
 
@@ -22,9 +23,12 @@ _CHUNK = 1 << 15
 _LEAST = 1e-15
 _TEMPERATURE_SPREAD = 0.25
 
-# Frequencies start small and have far to go: five times the learning rate lowered the error of a target with
-# steps by a seventh, and the log-loss of phoneme by 3 %; most other tables of benchmarks/mlp.py changed little.
-_EMBEDDING_FACTOR = 5.0
+DIVERGED = 4.0
+"""Times the initial validation loss above which a training has diverged."""
+
+
+class Diverged(Exception):
+    """A learned optimizer leads nowhere; the message says how. It does not leave this module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Options:
     """How to train.
 
     ``timer`` says when to stop, and is good for one training. ``mixed_precision`` runs the forward pass in
-    bfloat16. Tables with fewer than ``refit_below`` rows are trained once more on all of them.
+    bfloat16. Tables with fewer than ``refit_below`` rows are trained once more on all of them. ``optimizer`` is one of
+    those of `NetOptimizer`.
     """
 
     learning_rate: float
@@ -78,6 +83,7 @@ class Options:
     timer: Timer
     mixed_precision: bool
     refit_below: int
+    optimizer: str = "adamw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +97,15 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What `fit` did: how early stopping went, the temperature, and whether the net saw all rows."""
+    """What `fit` did: how early stopping went, the temperature, and whether the net saw all rows.
+
+    ``fallback`` says in words where a learned optimizer diverged and what was done; "" where none did.
+    """
 
     history: History
     temperature: float
     refitted: bool
+    fallback: str = ""
 
 
 def members_loss(outputs: Tensor, y: Tensor, label_smoothing: float = 0.0, *, weights: Tensor | None = None) -> Tensor:
@@ -182,30 +192,61 @@ def fit(
     same initial weights and for as many epochs as were best. When the time ends before that is done, the
     first net stays. ``split`` are the indices of the rows to train and to validate on; ``generator`` is a
     CPU one, it shuffles the rows and seeds the dropout masks.
+
+    Where a learned optimizer diverges, AdamW trains instead, from the same initial weights, with the same draws and in
+    the time that is left; where it diverges in the second training only, the first net stays.
     """
-    initial = _snapshot(net)
-    held_out = rows.take(split[1]).even()
-    history = train(net, rows.take(split[0]).even(), held_out, options, generator)
+    initial, drawn, fallback = _snapshot(net), generator.get_state(), ""
+    to_learn, held_out = (rows.take(index).even() for index in split)
+    try:
+        history = train(net, to_learn, held_out, options, generator)
+    except Diverged as error:
+        fallback = f"the learned optimizer diverged: {error}; AdamW trained instead"
+        net.load_state_dict(initial)
+        generator.set_state(drawn)
+        options = replace(options, optimizer="adamw")
+        history = train(net, to_learn, held_out, options, generator, phase="fallback")
     temperature = fit_temperature(net, held_out)
     spared = len(split[0]) + len(split[1]) == len(rows)
     wanted = spared and len(rows) < options.refit_below and history.best_epoch > 0 and not history.out_of_time
-    refitted = wanted and _refit(net, initial, rows, history.best_epoch, options, generator)
-    return Outcome(history, temperature, refitted)
+    refitted = False
+    try:
+        refitted = wanted and _refit(net, initial, rows, history.best_epoch, options, generator)
+    except Diverged as error:
+        fallback = f"the learned optimizer diverged on all rows: {error}; the net that learned without some is kept"
+    return Outcome(history, temperature, refitted, fallback)
 
 
-def train(net: TabularNet, rows: Rows, held_out: Rows, options: Options, generator: torch.Generator) -> History:
+def train(
+    net: TabularNet,
+    rows: Rows,
+    held_out: Rows,
+    options: Options,
+    generator: torch.Generator,
+    *,
+    phase: Phase = "training",
+) -> History:
     """Train ``net`` in place and leave it with the weights of its best epoch.
 
     Stops after ``max_epochs``, after ``patience`` epochs without a lower loss on ``held_out``, or when the
     time is spent, in the middle of an epoch if need be. The learning rate follows a cosine from its full
     value to 0 over ``max_epochs`` or the time limit, whichever is nearer (Loshchilov, Hutter, 2017).
+
+    Raises:
+        Diverged: A loss of a learned optimizer is not finite, or above `DIVERGED` times the initial one after an epoch;
+            or none was below the initial one in the end.
     """
     best = _Best(net)
+    watch = _Watch(net, held_out) if options.optimizer == "learned" else None
     out_of_time = False
-    for out_of_time in _epochs(net, rows, "training", options, generator):
+    for out_of_time in _epochs(net, rows, phase, options, generator):
         best.offer(net, validation_loss(net, held_out))
         if out_of_time or best.age >= options.patience:
             break
+        if watch is not None:
+            watch.during(best.losses)
+    if watch is not None:
+        watch.at_the_end(best.lowest)
     best.restore(net)
     return History(tuple(best.losses), best.epoch, out_of_time)
 
@@ -213,21 +254,32 @@ def train(net: TabularNet, rows: Rows, held_out: Rows, options: Options, generat
 def _refit(
     net: TabularNet, initial: Weights, rows: Rows, n_epochs: int, options: Options, generator: torch.Generator
 ) -> bool:
-    """Train anew for ``n_epochs``; out of time, put the weights back and say False."""
-    first = _snapshot(net)
+    """Train anew for ``n_epochs``; out of time, put the weights back and say False.
+
+    Raises:
+        Diverged: As `train`; the weights are put back, too.
+    """
+    first, done = _snapshot(net), False
     net.load_state_dict(initial)
-    for out_of_time in islice(_epochs(net, rows, "refit", options, generator), n_epochs):
-        if out_of_time:
+    watch = _Watch(net, rows) if options.optimizer == "learned" else None
+    try:
+        in_time = not any(islice(_epochs(net, rows, "refit", options, generator), n_epochs))
+        if in_time and watch is not None:
+            watch.at_the_end(validation_loss(net, rows))
+        done = in_time
+    finally:
+        if not done:
             net.load_state_dict(first)
-            return False
-    return True
+    return done
 
 
-def _epochs(net: TabularNet, rows: Rows, phase: str, options: Options, generator: torch.Generator) -> Iterator[bool]:
+def _epochs(net: TabularNet, rows: Rows, phase: Phase, options: Options, generator: torch.Generator) -> Iterator[bool]:
     """Run an epoch per item, ``max_epochs`` at most; the item says whether the time is spent."""
     device = rows.y.device
     masks = torch.Generator(device).manual_seed(int(torch.randint(1 << 62, (), generator=generator)))
-    optimizer = _optimizer(net, options)
+    optimizer = NetOptimizer(
+        net, options.optimizer, learning_rate=options.learning_rate, weight_decay=options.weight_decay
+    )
     n_batches = math.ceil(len(rows) / options.batch_size)
     for epoch in range(options.max_epochs):
         shuffled = rows.take(torch.randperm(len(rows), generator=generator).to(device))
@@ -237,7 +289,9 @@ def _epochs(net: TabularNet, rows: Rows, phase: str, options: Options, generator
             if out_of_time:
                 yield True
                 return
-            _step(net, batch, optimizer, _cosine(progress), options, masks)
+            loss = _step(net, batch, optimizer, _cosine(progress), options, masks)
+            if options.optimizer == "learned" and not loss.isfinite():
+                raise Diverged(f"the training loss was {float(loss)} in epoch {epoch + 1}")
         yield False
 
 
@@ -257,10 +311,14 @@ class _Best:
     def age(self) -> int:
         return len(self.losses) - self.epoch
 
+    @property
+    def lowest(self) -> float:
+        return self.losses[self.epoch - 1] if self.epoch else math.inf
+
     def offer(self, net: TabularNet, loss: float) -> None:
-        lowest = self.losses[self.epoch - 1] if self.epoch else math.inf
+        lower = loss < self.lowest
         self.losses.append(loss)
-        if loss < lowest:
+        if lower:
             self.epoch = len(self.losses)
             self._weights = _snapshot(net)
 
@@ -268,17 +326,19 @@ class _Best:
         net.load_state_dict(self._weights)
 
 
-def _optimizer(net: TabularNet, options: Options) -> torch.optim.AdamW:
-    """AdamW whose groups carry ``factor``, their multiple of the learning rate.
+class _Watch:
+    """Sees that a training leads nowhere, by the loss on rows that the net has before it."""
 
-    Weight decay pulls on weight matrices only: not on biases, norms, scalings or embeddings.
-    """
-    groups = [
-        {"params": net.decayed_parameters(), "weight_decay": options.weight_decay, "factor": 1.0},
-        {"params": net.free_parameters(), "weight_decay": 0.0, "factor": 1.0},
-        {"params": net.embedding_parameters(), "weight_decay": 0.0, "factor": _EMBEDDING_FACTOR},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=options.learning_rate, fused=True)
+    def __init__(self, net: TabularNet, rows: Rows) -> None:
+        self._initial = validation_loss(net, rows)
+
+    def during(self, losses: Sequence[float]) -> None:
+        if not losses[-1] <= DIVERGED * self._initial:
+            raise Diverged(f"the loss went from {self._initial:.3g} to {losses[-1]:.3g} in epoch {len(losses)}")
+
+    def at_the_end(self, lowest: float) -> None:
+        if not lowest <= self._initial:
+            raise Diverged(f"the loss went from {self._initial:.3g} to no less than {lowest:.3g}")
 
 
 def _cosine(progress: float) -> float:
@@ -288,16 +348,16 @@ def _cosine(progress: float) -> float:
 def _step(
     net: TabularNet,
     batch: Rows,
-    optimizer: torch.optim.AdamW,
+    optimizer: NetOptimizer,
     anneal: float,
     options: Options,
     masks: torch.Generator,
-) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = options.learning_rate * group["factor"] * anneal
+) -> Tensor:
+    """One update; the loss before it."""
     with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=options.mixed_precision):
         outputs = net(batch.numeric, batch.flags, batch.codes, generator=masks)
         loss = members_loss(outputs.float(), batch.y, options.label_smoothing, weights=batch.weights)
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+    optimizer.step(anneal, loss)
+    return loss.detach()

@@ -319,6 +319,7 @@ def _placed(config: Mapping[str, object], space: SearchSpace | str) -> tuple[Con
         return {_column(name, config): _plain(name, value) for name, value in config.items()}, []
     if not any(name in space for name in config):
         raise InvalidConfigError(f"no hyperparameter of the space {space.name}")
+    config = space.up_to_date(config)
     projected, words = space.project_with_changes(config)
     if not words:
         return projected, []

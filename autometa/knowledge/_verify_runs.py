@@ -132,18 +132,18 @@ def _check_configs(name: str, table: pa.Table, task: TaskType) -> Iterator[Findi
 
 
 def inside_of(space: SearchSpace, table: pa.Table) -> Mask:
-    """Which rows hold a configuration of the space; null is inactive, or the choice None."""
+    """Which rows hold a configuration of the space; null is inactive, the choice None, or older than the column."""
     everywhere = np.ones(table.num_rows, dtype=bool)
     active: dict[str, Mask] = {}
     inside = everywhere.copy()
     for one in space.hyperparameters:
         there = everywhere
         for condition in one.when:
-            there = there & active[condition.parent] & _has(table, condition.parent, condition.values)
+            there = there & active[condition.parent] & _has(table, space[condition.parent], condition.values)
         active[one.name] = there
         present = _present(table, one.name)
         allowed = _allowed(one, table) if one.name in table.column_names else present
-        if None in one.choices:
+        if None in one.choices or one.before is not None:
             allowed = allowed | ~present
         inside &= np.where(there, allowed, ~present)
     for column in set(table.column_names) - set(space.names) - set(RUN_COLUMNS):
@@ -151,10 +151,10 @@ def inside_of(space: SearchSpace, table: pa.Table) -> Mask:
     return inside
 
 
-def _has(table: pa.Table, name: str, values: Sequence[ConfigValue]) -> Mask:
-    if name not in table.column_names:
-        return np.full(table.num_rows, None in values)
-    return _by_value(table, name, lambda value: value in values and (value is not None or None in values))
+def _has(table: pa.Table, parent: Hyperparameter, values: Sequence[ConfigValue]) -> Mask:
+    if parent.name not in table.column_names:
+        return np.full(table.num_rows, parent.before in values)
+    return _by_value(table, parent.name, lambda value: (parent.before if value is None else value) in values)
 
 
 def _allowed(one: Hyperparameter, table: pa.Table) -> Mask:

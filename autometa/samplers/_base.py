@@ -199,7 +199,7 @@ class ModelSampler(optuna.samplers.BaseSampler):
         said = trial.params if trial.state.is_finished() else _said(trial)
         if not said:
             return None
-        config = {name: value for name, value in said.items() if name in self.space}
+        config = self.space.up_to_date({name: value for name, value in said.items() if name in self.space})
         if not self.space.problems(config):
             return config
         try:

@@ -67,6 +67,8 @@ def evaluate(
     that of its own calibration, which is a little too good; with the last one come the ``scores`` of all splits, each
     calibrated by what the others taught, if that helps. Predictions are written like that too.
 
+    With each score also comes what the learner did otherwise than the configuration says, its ``fallback_``.
+
     Returns:
         ``{"complete": bool, "calibration": dict | None}``.
     """
@@ -87,6 +89,7 @@ def evaluate(
         said: dict[str, Any] = {"fit_seconds": time.perf_counter() - began}
         said["score"] = _score_of_split(resolved, dataset, values, test, number)
         said["record"] = dict(getattr(pipeline[-1], "training_record_", {}))
+        said["fallback"] = getattr(pipeline[-1], "fallback_", "")
         out_of_fold.append(values)
         if bag is not None:
             fitted.append(pipeline)
@@ -151,7 +154,7 @@ def refit(
     It learns from all rows, or from those whose numbers are in the file ``rows``.
 
     Returns:
-        ``{"fit_seconds": float}``.
+        ``{"fit_seconds": float, "fallback": str}``; the latter as in `evaluate`.
     """
     dataset = load(data)
     chosen = np.arange(len(dataset.X)) if rows is None else np.load(rows, allow_pickle=False)
@@ -162,7 +165,7 @@ def refit(
     predict(pipeline, dataset, chosen[:100])
     fit_seconds = time.perf_counter() - began
     model.save_pipeline(pipeline, Path(folder))
-    return {"fit_seconds": fit_seconds}
+    return {"fit_seconds": fit_seconds, "fallback": getattr(pipeline[-1], "fallback_", "")}
 
 
 def weigh_columns(

@@ -240,6 +240,8 @@ class Finisher:
                 number, relative = running.pop(event.job)
                 if event.outcome.status == "ok":
                     done[number] = _bags.beside(done.get(number, {}), relative)
+                    if fallback := event.outcome.value["fallback"]:
+                        self._listener.note(f"trial {number} ({configs[number].candidate}), refitted: {fallback}")
                     continue
                 shutil.rmtree(fresh / relative, ignore_errors=True)
                 reason = event.outcome.reason or event.outcome.status

@@ -29,6 +29,7 @@ class _Running:
     report: TrialReport
     scores: list[float] = field(default_factory=list)
     records: list[Mapping[str, int]] = field(default_factory=list)
+    fallbacks: list[str] = field(default_factory=list)
     fit_seconds: float = 0.0
     stopped_for: str = ""
 
@@ -202,6 +203,7 @@ class TrialLoop:
         running.scores.append(event.message["score"])
         running.scores = list(event.message.get("scores", running.scores))
         running.records.append(event.message["record"])
+        running.fallbacks.append(event.message["fallback"])
         running.fit_seconds += event.message["fit_seconds"]
         done = len(running.scores)
         running.trial.report(sum(running.scores) / done, step=done)
@@ -258,8 +260,9 @@ class TrialLoop:
             self._pool.kill(job, "interrupted")
 
     def _reason(self, status: str, outcome: Outcome, running: _Running) -> str:
-        if status == "pruned":
-            return f"among the worst third after {len(running.scores)} of {self._evaluation.n_splits} splits"
+        if status in ("complete", "pruned"):
+            early = f"among the worst third after {len(running.scores)} of {self._evaluation.n_splits} splits"
+            return "; ".join(filter(None, [early if status == "pruned" else "", fell_back(running.fallbacks)]))
         if status == "timeout":
             seconds = self._clock.elapsed() - running.report.started
             return f"took more than {seconds:.0f} s, the most that a trial of this search may take"
@@ -277,6 +280,12 @@ class TrialLoop:
             best=complete[0] if complete else None,
             running=[running.report for running in self._running.values()],
         )
+
+
+def fell_back(fallbacks: Sequence[str]) -> str:
+    """What a learner did otherwise than its configuration says, in one line for all splits; "" where it did not."""
+    told = [one for one in fallbacks if one]
+    return f"on {len(told)} of {len(fallbacks)} splits {told[0]}" if told else ""
 
 
 def balanced(wanted: bool, candidate: str) -> bool:

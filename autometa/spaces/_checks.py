@@ -41,6 +41,8 @@ def _check_head(one: "Hyperparameter") -> None:
         raise RuleError(f"log must be true or false, but got {one.log!r}.", ("log",))
     if not isinstance(one.reference, str):
         raise RuleError(f"a reference must be a text, but got {one.reference!r}.", ("reference",))
+    if plain_type(one.before) is None:
+        raise RuleError(f"before must be true, false, a number or a text, but got {one.before!r}.", ("before",))
     parents = [condition.parent for condition in one.when]
     if len(set(parents)) < len(parents):
         raise RuleError("a parent may stand in one condition only; join its values.", ("when",))

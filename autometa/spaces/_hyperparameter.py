@@ -45,6 +45,8 @@ class Hyperparameter:
         when: All of these must hold for the hyperparameter to be active; empty = always.
         tasks: Task types for which it exists.
         reference: Where the range comes from.
+        before: For one that was added later: what configurations from before have, which do not say it; None
+            where there are none. It is never guessed from `default`, which may change.
 
     Raises:
         SpaceError: A rule is broken.
@@ -61,6 +63,7 @@ class Hyperparameter:
     when: tuple[Condition, ...] = ()
     tasks: tuple[TaskType, ...] = TASK_TYPES
     reference: str = ""
+    before: ConfigValue = None
 
     def __post_init__(self) -> None:
         _normalise(self)
@@ -211,6 +214,7 @@ class Hyperparameter:
             entries |= {"log": True} if self.log else {}
             entries |= {"step": self.step} if self.step is not None else {}
         entries["default"] = self.default
+        entries |= {"before": self.before} if self.before is not None else {}
         if self.when:
             entries["when"] = {condition.parent: list(condition.values) for condition in self.when}
         if set(self.tasks) != set(TASK_TYPES):
@@ -263,7 +267,7 @@ def _type_note(value: object, choices: tuple[ConfigValue, ...]) -> str:
 
 def _normalise(one: Hyperparameter) -> None:
     """Plain Python values throughout, and floats in a float range, where a file may say 0 for 0.0."""
-    for key in ("low", "high", "step", "default"):
+    for key in ("low", "high", "step", "default", "before"):
         value = plain(getattr(one, key))
         if one.type == "float" and plain_type(value) in (int, float):
             value = float(value)

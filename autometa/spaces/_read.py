@@ -12,7 +12,9 @@ from autometa.spaces._rules import Path, RuleError, did_you_mean, sentence
 from autometa.spaces._space import SearchSpace
 
 _SPACE_KEYS = ("name", "summary", "reference", "tasks", "requires", "hyperparameters", "compose")
-_HYPERPARAMETER_KEYS = ("type", "low", "high", "log", "step", "choices", "default", "when", "tasks", "reference")
+_HYPERPARAMETER_KEYS = (
+    *("type", "low", "high", "log", "step", "choices", "default", "before", "when", "tasks", "reference"),
+)
 _COMPOSE_KEYS = ("choice", "default", "members")
 
 Resolve = Callable[[str], SearchSpace]
@@ -88,7 +90,7 @@ def _hyperparameter(name: str, entries: object, place: Place) -> Hyperparameter:
             name,
             said["type"],
             said["default"],
-            **{key: said[key] for key in ("low", "high", "log", "step") if key in said},
+            **{key: said[key] for key in ("low", "high", "log", "step", "before") if key in said},
             choices=tuple(_listed(said, "choices", place)),
             when=_conditions(said, place),
             tasks=_tasks(said, place),

@@ -1,7 +1,7 @@
 """Configurations from rows of a table, where types were widened and inactive is null."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -25,9 +25,20 @@ def from_row(space: "SearchSpace", row: Mapping[str, object]) -> Config:
             config[one.name] = judged[one.name] = _typed(one, value)
         elif one.index(None) is not None:
             config[one.name] = judged[one.name] = None
+        elif one.before is not None:
+            config[one.name] = judged[one.name] = one.before
         else:
             judged[one.name] = one.default
     return config
+
+
+def up_to_date(space: "SearchSpace", config: Mapping[str, Any]) -> Config:
+    """See `SearchSpace.up_to_date`."""
+    whole: Config = dict(config)
+    for one in space.hyperparameters:
+        if one.before is not None and one.name not in whole and space.requirements.hold(one.name, whole):
+            whole[one.name] = one.before
+    return whole
 
 
 def is_null(value: object) -> bool:

@@ -291,12 +291,17 @@ class SearchSpace:
 
         Inactive hyperparameters are left out; None stays where it is a choice of an active one. Values
         take their hyperparameter's type (a nullable int column may have become float) but are not judged:
-        `validate` or `project` comes next. An active one without a value is left out, too.
+        `validate` or `project` comes next. An active one without a value has its `Hyperparameter.before`, or is
+        left out, too.
 
         Args:
             row: Values by name; NumPy's and pandas' scalars and nulls are fine, other names are ignored.
         """
         return _rows.from_row(self, row)
+
+    def up_to_date(self, config: Mapping[str, Any]) -> Config:
+        """An old configuration with the values that hyperparameters had before they were added, and no others."""
+        return _rows.up_to_date(self, config)
 
     def to_row(self, config: Mapping[str, ConfigValue]) -> Config:
         """A configuration with None for every inactive hyperparameter; `from_row` is the inverse."""
