@@ -173,9 +173,8 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     start = None if given.from_scratch else STARTS.get(unit.algorithm)
     begins = None if start is None else given.folder / Unit(start, 5, 1).name
     before = 0.0
-    if given.go_on_from is not None and (given.go_on_from / unit.name / "result.json").is_file():
-        begins = given.go_on_from / unit.name
-        before = json.loads((begins / "result.json").read_text())["seconds"]
+    if given.go_on_from is not None and (earlier := _earlier(given.go_on_from, unit)) is not None:
+        begins, before = earlier
     settings |= BACKBONES.get(unit.algorithm, {})
     done = meta_train_by_name(
         "prototypical" if unit.algorithm in BACKBONES else unit.algorithm,
@@ -225,6 +224,15 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     (folder / "result.json").write_text(json.dumps(result, indent=1))
 
 
+def _earlier(folder: Path, unit: Unit) -> tuple[Path, float] | None:
+    """Where a learner lies that was trained before, and for how many seconds: of a call of this, or shipped."""
+    if (of_call := folder / unit.name / "result.json").is_file():
+        return of_call.parent, json.loads(of_call.read_text())["seconds"]
+    if (shipped := folder / unit.algorithm / "card.json").is_file():
+        return shipped.parent, json.loads(shipped.read_text())["seconds"]
+    return None
+
+
 def _takes(learner: FewShotLearner[Any], n_way: int, n_shot: int) -> bool:
     """Whether a learner of another form takes this one: SNAIL is made for a length, and many for their ways."""
     return learner.ability.any_way or (learner.form.n_way == n_way and (learner.name != "snail" or n_shot == 1))
@@ -234,11 +242,11 @@ def ship(given: argparse.Namespace) -> None:
     """Write the learners that come with autometa."""
     from autometa.fewshot import load_learner, read_card, save_learner
 
-    for name in SHIPPED:
+    for name in (name for name in SHIPPED if (given.folder / Unit(name, 5, 1).name / "result.json").is_file()):
         folder = given.folder / Unit(name, 5, 1).name
         card, result = read_card(folder), json.loads((folder / "result.json").read_text())
-        kept = ("rotations", "classes", "n_train_classes", "n_validation_classes", "seed", "recipe", "steps", "seconds")
-        what = {key: card[key] for key in kept}
+        kept = ("rotations", "classes", "n_train_classes", "n_validation_classes", "seed", "recipe", "steps")
+        what = {**{key: card[key] for key in kept}, "seconds": result["seconds"], "start": card.get("start")}
         command = f"python benchmarks/few_shot_omniglot.py --algorithms {name} --ship FOLDER"
         told = {"tasks": _OMNIGLOT, **what, "evaluations": result["evaluations"], "command": command}
         save_learner(load_learner(folder), given.ship / name, told, half=True)
@@ -312,7 +320,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mixed-precision", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--from-scratch", action="store_true", help="let no learner begin with another's backbone")
-    parser.add_argument("--go-on-from", type=Path, help="the folder of another call: begin with what it trained")
+    parser.add_argument(
+        "--go-on-from", type=Path, help="begin with what another call's folder, or a folder of shipped learners, has"
+    )
     parser.add_argument("--ship", type=Path, help="write the learners that come with autometa there")
     parser.add_argument("--unit", default="", help=argparse.SUPPRESS)
     return parser.parse_args()

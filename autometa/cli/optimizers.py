@@ -1,5 +1,6 @@
 """``autometa optimizers``: train optimizers, and see how well they do beside tuned ones."""
 
+import importlib
 import math
 import os
 from collections.abc import Mapping
@@ -50,6 +51,7 @@ def list_rules(as_json: JsonOption = False) -> None:
     """Print what rules there are, what they read, and what they can be trained on."""
     from autometa.learned_optimizers import OPTIMIZEES, RULES, shipped_rules
 
+    _enter_candidates()
     trained = {name: _trained(folder) for name, folder in shipped_rules().items()}
     if as_json:
         rules = {
@@ -111,7 +113,7 @@ def train(
     ] = None,
     scaling: Annotated[
         float | None,
-        typer.Option(help="Bound of the random scaling of coordinates. Default: 1 for mlp and rnnprop, else 0."),
+        typer.Option(help="Bound of the random scaling of coordinates. Default: 1 for rnnprop and small_mlp, else 0."),
     ] = None,
     objective: Annotated[str | None, typer.Option(help="sum of the losses, or of their log.")] = None,
     coordinates: Annotated[
@@ -144,6 +146,7 @@ def train(
     from autometa.learned_optimizers import meta_train_rule_by_name
 
     torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // processes_here()))
+    _enter_candidates()
     first, shown = started_first(), console()
     folder, names = output or Path(f"optimizer-{rule}"), optimizees or ["digits_mlp"]
     kinds = {"width": width, "depth": depth, "activation": activation, "batch_size": batch_size}
@@ -224,6 +227,7 @@ def evaluate(
     from autometa.metatraining import device_of
 
     torch.set_num_threads(threads or os.cpu_count() or 1)
+    _enter_candidates()
     shown, where, folder = console(), device_of(device), _folder(rule)
     loaded, card = load_rule(folder, device=where), _card(folder)
     rows = read_tables(tables, plan, packages, lambda text: _note(shown, text) if not as_json else None)
@@ -244,6 +248,11 @@ def evaluate(
             _show(shown, f"{rule} on {name}: {_described(kind)}", curves, n_steps, problems)
     if as_json:
         print_json({"rule": loaded.name, "n_problems": problems, "seed": seed, "optimizees": found})
+
+
+def _enter_candidates() -> None:
+    """The MLP candidate's networks are optimizees, too, which the registry below the candidates cannot know of."""
+    importlib.import_module("autometa.candidates._mlp_optimizees")
 
 
 def _trained(folder: Path) -> dict[str, Any]:

@@ -5,7 +5,8 @@ is named, so that a configuration without any such change is the one that was me
 
 What auto-sklearn's components fix without publishing it (its source, version 0.15.0): forests and extra trees
 have 512 trees, gradient boosting up to 512 rounds; the regressors ``libsvm_svr`` and ``sgd`` standardise
-the target; ``max_features`` of the forests is an exponent for classifiers and a share for regressors.
+the target; ``max_features`` of the forests is an exponent for classifiers and a share for regressors; networks are
+trained by Adam.
 """
 
 import math
@@ -215,6 +216,7 @@ def _neural_network(draft: _Draft) -> tuple[str, Config]:
     return "mlp", {
         "n_blocks": draft.get("hidden_layer_depth"),
         "width": draft.get("num_nodes_per_layer"),
+        "optimizer": "adamw",
         "learning_rate": draft.get("learning_rate_init"),
         "weight_decay": draft.get("alpha"),
     }

@@ -27,7 +27,7 @@ from autometa.learned_optimizers._training import (
 from autometa.learned_optimizers._unroll import Objective
 from autometa.metatraining import Checkpoint, device_of
 
-_SCALED = frozenset({"mlp", "rnnprop"})
+_SCALED = frozenset({"rnnprop", "small_mlp"})
 """Rules that the papers train on coordinates of random scale."""
 
 _LEAST_OF_KIND = {"width": 1, "depth": 0, "batch_size": 1, "n_dimensions": 1}
@@ -62,8 +62,8 @@ def meta_train_rule_by_name(
 ) -> RuleTrained:
     """Train a rule of the registry on named kinds of optimizees, and keep it in a folder.
 
-    Where nothing else is asked for, ``mlp`` and ``rnnprop`` are trained with random scaling; and on quadratics alone
-    every rule sees 64 of them side by side, whole, and ``lstm`` their gradients as they are, as in its paper.
+    Where nothing else is asked for, ``rnnprop`` and ``small_mlp`` are trained with random scaling; and on quadratics
+    alone every rule sees 64 of them side by side, whole, and ``lstm`` their gradients as they are, as in its paper.
 
     Args:
         rule: Its name.

@@ -1,6 +1,7 @@
 """Optimizees that learn from rows: images, digits, tables."""
 
 import gzip
+import hashlib
 import math
 import struct
 import zlib
@@ -231,9 +232,15 @@ class TablePerceptron(Optimizees):
 
     @property
     def description(self) -> dict[str, int | float | str]:
-        """Name, network and how many tables."""
+        """Name, network and tables."""
         network = {"width": self.width, "depth": self.depth, "activation": self.activation}
-        return {"name": self.name, **network, "batch_size": self.batch_size, "n_tables": len(self._tables)}
+        return {"name": self.name, **network, "batch_size": self.batch_size, **self._which_tables}
+
+    @property
+    def _which_tables(self) -> dict[str, int | float | str]:
+        """How many, and a fingerprint of their names and sizes."""
+        told = "\n".join(f"{name} {tuple(rows.x.shape)}" for name, rows in sorted(self._tables.items()))
+        return {"n_tables": len(self._tables), "fingerprint": hashlib.sha256(told.encode()).hexdigest()[:12]}
 
     def names(self, split: Split) -> list[str]:
         """Tables of a split."""
@@ -248,7 +255,17 @@ class TablePerceptron(Optimizees):
     def draw(self, n_problems: int, generator: torch.Generator, split: Split) -> Problems:
         """Networks on one table."""
         names = self.names(split)
-        rows = self._tables[names[int(torch.randint(len(names), (), generator=generator))]]
+        chosen = names[int(torch.randint(len(names), (), generator=generator))]
+        return self._on(chosen, n_problems, generator, split)
+
+    def sets(self, n_problems: int, *, seed: int, split: Split = "train") -> list[Problems]:
+        """Networks on each table of the split."""
+        names = self.names(split)
+        each = math.ceil(n_problems / len(names))
+        return [self._on(name, each, generator_of(seed, i), split) for i, name in enumerate(names)]
+
+    def _on(self, name: str, n_problems: int, generator: torch.Generator, split: Split) -> Problems:
+        rows = self._tables[name]
         if len(self._tables) < _ENOUGH_TABLES:
             rows = rows.split()[split]
         network = Perceptron(

@@ -1,15 +1,17 @@
 """How well rules optimize, beside tuned optimizers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from autometa.learned_optimizers._base import LearnedOptimizer
-from autometa.learned_optimizers._problems import Optimizees
-from autometa.learned_optimizers._unroll import BASELINES, rollout, tuned_baseline
+from autometa.learned_optimizers._problems import Optimizees, Problems
+from autometa.learned_optimizers._unroll import BASELINES, rollout, rollout_baseline
 
 RATES: tuple[float, ...] = tuple(float(rate) for rate in np.logspace(-5, 1, 25))
 """Learning rates that baselines are tuned over: four a decade."""
@@ -75,13 +77,26 @@ def compare(
         baselines: Of `BASELINES`.
     """
     n_steps = n_steps or optimizees.horizon
-    tuning = optimizees.sample(n_problems, seed=seed + _TUNING_SEED, split="validation")
-    testing = optimizees.sample(n_problems, seed=seed + _TESTING_SEED, split="test")
-    found = [_curve(name, None, rollout(rule, testing, n_steps)) for name, rule in rules.items()]
+    tuning = optimizees.sets(n_problems, seed=seed + _TUNING_SEED, split="validation")
+    testing = optimizees.sets(n_problems, seed=seed + _TESTING_SEED, split="test")
+    found = [
+        _curve(name, None, torch.cat([rollout(rule, problems, n_steps) for problems in testing]))
+        for name, rule in rules.items()
+    ]
     for name in baselines:
-        lr, _ = tuned_baseline(name, tuning, n_steps, list(rates), late_loss)
-        found.append(_curve(name, lr, tuned_baseline(name, testing, n_steps, [lr], late_loss)[1]))
+        lr = _tuned(name, tuning, n_steps, rates)
+        found.append(_curve(name, lr, _baseline(name, lr, testing, n_steps)))
     return found
+
+
+def _tuned(name: str, problems: Sequence[Problems], n_steps: int, rates: Sequence[float]) -> float:
+    """The rate with the lowest late loss; one that leaves the finite numbers is none."""
+    scores = {lr: late_loss(_baseline(name, lr, problems, n_steps)) for lr in rates}
+    return min(rates, key=lambda lr: scores[lr] if math.isfinite(scores[lr]) else math.inf)
+
+
+def _baseline(name: str, lr: float, problems: Sequence[Problems], n_steps: int) -> Tensor:
+    return torch.cat([rollout_baseline(name, lr, some, n_steps) for some in problems])
 
 
 def _curve(name: str, lr: float | None, losses: Tensor) -> Curve:

@@ -108,6 +108,16 @@ class Optimizees(ABC):
         """
         return self.draw(n_problems, generator_of(seed, _SPLITS[split]), split)
 
+    def sets(self, n_problems: int, *, seed: int, split: Split = "train") -> list[Problems]:
+        """`sample`, but of all there is: kinds that learn from several tables give problems on each of them.
+
+        Args:
+            n_problems: How many in all, at least; each set has as many as the others.
+            seed: See `sample`.
+            split: See `sample`.
+        """
+        return [self.sample(n_problems, seed=seed, split=split)]
+
     @abstractmethod
     def draw(self, n_problems: int, generator: torch.Generator, split: Split) -> Problems:
         """`sample`, for members to implement; ``generator`` is one of the CPU."""

@@ -45,7 +45,7 @@ class SmallMLP(LearnedOptimizer[SmallMLPOptions]):
     the normalization of the inputs.
     """
 
-    name: ClassVar = "mlp"
+    name: ClassVar = "small_mlp"
     options_class: ClassVar = SmallMLPOptions
     ability: ClassVar = RuleAbility(
         paper="Metz et al. (2022), Practical tradeoffs between memory, compute, and performance in learned optimizers, "

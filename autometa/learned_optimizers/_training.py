@@ -121,7 +121,7 @@ class RuleTrained:
 
     Attributes:
         looks: All of them, those of earlier sessions included.
-        best_step: Whose weights the rule now has.
+        best_step: Whose weights the rule now has; 0 where training made it no better.
         stopped: Why it ended: ``steps``, ``patience`` or ``time``.
     """
 
@@ -161,11 +161,13 @@ def meta_train_rule(
     """
     loop = _Loop(rule, optimizees, training, watch)
     loop.run(resume=resume)
-    return RuleTrained(tuple(loop.looks), loop.best_step or loop.step, loop.stopped)
+    return RuleTrained(tuple(loop.looks), loop.best_step, loop.stopped)
 
 
 class _Loop(OuterLoop[dict[str, float], RuleLook]):
     """Steps are optimizations; the score is the negative mean logarithm of late validation losses."""
+
+    counts_untrained = True
 
     def __init__(
         self,
@@ -259,9 +261,9 @@ class _Loop(OuterLoop[dict[str, float], RuleLook]):
     def validate(self) -> tuple[float, dict[str, float]]:
         found = {}
         for i, kind in enumerate(self.optimizees):
-            problems = kind.sample(self.training.n_validation, seed=_VALIDATION_SEED, split="validation")
+            sets = kind.sets(self.training.n_validation, seed=_VALIDATION_SEED, split="validation")
             key = kind.name if kind.name not in found else f"{kind.name} {i + 1}"
-            found[key] = late_loss(rollout(self.rule, problems, self.recipe.horizon))
+            found[key] = late_loss(torch.cat([rollout(self.rule, problems, self.recipe.horizon) for problems in sets]))
         logs = torch.tensor(list(found.values())).clamp_min(1e-30).log()
         return -float(logs.mean().nan_to_num(_WORST, _WORST)), found
 

@@ -166,13 +166,3 @@ def rollout_baseline(name: str, lr: float, problems: Problems, n_steps: int) -> 
         optimizer.step()
     losses.append(problems.losses(weights.detach(), n_steps))
     return torch.stack(losses, 1)
-
-
-def tuned_baseline(
-    name: str, problems: Problems, n_steps: int, rates: list[float], score: Callable[[Tensor], float]
-) -> tuple[float, Tensor]:
-    """The best of the rates by a score of the losses, lower is better, and its losses."""
-    found = {lr: rollout_baseline(name, lr, problems, n_steps) for lr in rates}
-    scores = {lr: score(losses) for lr, losses in found.items()}
-    best = min(rates, key=lambda lr: scores[lr] if scores[lr] == scores[lr] else float("inf"))
-    return best, found[best]

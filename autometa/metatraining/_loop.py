@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import nn
 
@@ -77,7 +77,7 @@ class OuterLoop(ABC, Generic[V, L]):
 
     Attributes:
         looks: All of them, those of earlier sessions included.
-        best_step: Whose weights were best; 0 before the first look.
+        best_step: Whose weights were best; 0 before the first look, or where training made nothing better.
         stopped: Why it ended: ``steps``, ``patience`` or ``time``.
     """
 
@@ -93,6 +93,9 @@ class OuterLoop(ABC, Generic[V, L]):
         self._best, self._best_score = snapshot(module), -math.inf
         self._spent, self._elapsed, self._began = 0.0, 0.0, time.monotonic()
         self._losses, self._since = 0.0, 0
+
+    counts_untrained: ClassVar[bool] = False
+    """Whether what the training begins with may be its best."""
 
     @abstractmethod
     def advance(self) -> float:
@@ -115,7 +118,7 @@ class OuterLoop(ABC, Generic[V, L]):
         """What a resumed training must have in common with the one that was killed; plain values."""
 
     def watched(self, look: L) -> None:
-        """Called after every look, in the first process, before its checkpoint."""
+        """Called after every look and its checkpoint, in the first process."""
 
     @property
     def progress(self) -> float:
@@ -131,21 +134,21 @@ class OuterLoop(ABC, Generic[V, L]):
         """To the end; the module then has the weights of its best look, or the last ones without a validation."""
         if resume:
             self._resume()
+        if self.counts_untrained and not self.step:
+            self._best_score = self.ranks.agreed(self.validate()[0])
         while self.step < self.plan.n_steps and not self._late():
             self._losses += self.advance()
             self.step += 1
             self._since += 1
-            looking = self.step % self.plan.validate_every == 0
-            if looking:
+            if self.step % self.plan.validate_every == 0:
                 self._look()
-            if looking or self.step % self.plan.checkpoint_every == 0:
+            elif self.step % self.plan.checkpoint_every == 0:
                 self._keep()
             if self.plan.patience and self.step - self.best_step >= self.plan.patience * self.plan.validate_every:
                 self.stopped = "patience"
                 break
         if self._since:
             self._look()
-            self._keep()
         if self.validates and self.looks:
             self.module.load_state_dict(self._best)
 
@@ -158,7 +161,7 @@ class OuterLoop(ABC, Generic[V, L]):
         return False
 
     def _look(self) -> None:
-        """Validate, remember the best, tell."""
+        """Validate, remember the best, keep all that, then tell: whoever is told may raise."""
         self.ranks.copy_buffers(self.module)
         found, score, better = None, -math.inf, True
         if self.validates:
@@ -172,6 +175,7 @@ class OuterLoop(ABC, Generic[V, L]):
         self._losses, self._since = 0.0, 0
         look = self.look(facts, found)
         self.looks.append(look)
+        self._keep()
         if self.ranks.is_first:
             self.watched(look)
 

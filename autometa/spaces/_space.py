@@ -262,8 +262,8 @@ class SearchSpace:
     def encode(self, configs: Sequence[Mapping[str, ConfigValue]]) -> npt.NDArray[np.float64]:
         """Configurations as numbers in [0, 1], for models and distances.
 
-        A numeric hyperparameter takes one column, logarithmic where its range is; a categorical one takes
-        a one-hot block. NaN = inactive. `feature_names` names the columns.
+        A numeric hyperparameter takes one column, logarithmic where its range is; a categorical one a one-hot block.
+        NaN = inactive. `feature_names` names the columns.
 
         Args:
             configs: Configurations of the space.
@@ -289,10 +289,9 @@ class SearchSpace:
     def from_row(self, row: Mapping[str, object]) -> Config:
         """The configuration in a row of a knowledge base, which has a column for every hyperparameter.
 
-        Inactive hyperparameters are left out; None stays where it is a choice of an active one. Values
-        take their hyperparameter's type (a nullable int column may have become float) but are not judged:
-        `validate` or `project` comes next. An active one without a value has its `Hyperparameter.before`, or is
-        left out, too.
+        Inactive hyperparameters are left out; None stays where it is a choice of an active one. One without a value has
+        that of `Hyperparameter.before`, or is left out, too. Values take their hyperparameter's type (a nullable int
+        column may have become float) but are not judged: `validate` or `project` comes next.
 
         Args:
             row: Values by name; NumPy's and pandas' scalars and nulls are fine, other names are ignored.
@@ -310,8 +309,7 @@ class SearchSpace:
     def restrict(self, limits: Mapping[str, Sequence[ConfigValue]]) -> "SearchSpace":
         """A part of the space: some of a hyperparameter's choices, or a narrower range.
 
-        Children that can no longer be active disappear; a default that fell out moves to the nearest value
-        left, or to the first choice.
+        Children that can no longer be active disappear; a default that fell out moves to the nearest or first value.
 
         Args:
             limits: By name: the choices that stay, or ``(low, high)`` for a numeric hyperparameter.

@@ -14,29 +14,20 @@ The checks prove manners, and that a rule learns at all; how well it does is for
 """
 
 import io
-import random
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.func import vmap
+from torch import Tensor
 
 from autometa.errors import OptionError
 from autometa.learned_optimizers import (
-    Batch,
-    LearnedOptimizer,
     Objective,
-    Optimizees,
     Params,
     Problems,
     RuleRecipe,
     RuleTraining,
-    Split,
-    State,
     TorchOptimizer,
     advance,
     late_loss,
@@ -46,18 +37,34 @@ from autometa.learned_optimizers import (
     save_rule,
     unroll,
 )
-from autometa.metatraining import generator_of, seeded
+from autometa.metatraining import generator_of
+from autometa.testing._optimizer_tools import (
+    HORIZON,
+    N_DIMENSIONS,
+    N_STEPS,
+    Bowls,
+    Make,
+    Rule,
+    close,
+    closure_of,
+    double_of,
+    forms,
+    generators,
+    gradient_of,
+    height,
+    meta_gradients,
+    module_loss,
+    module_of,
+    nth,
+    params_of,
+    shaken,
+    spoiled,
+    tensors,
+    unrolled,
+)
 
-Rule = LearnedOptimizer[Any]
-Make = Callable[[], Rule]
-"""Makes an untrained rule, the same one in every call."""
-
-_SHAPES: dict[str, tuple[int, ...]] = {"weight": (3, 2), "bias": (3,), "scale": ()}
-_N_DIMENSIONS = 4
-_N_STEPS = 5
 _MANY = 20_000
 _ROUNDS = 3
-_HORIZON = 20
 _WELL_BELOW = 0.5
 
 __all__ = ["CHECKS", "Bowls", "Make", "maker"]
@@ -68,44 +75,17 @@ def maker(member: type[Rule]) -> Make:
     return lambda: member(member.options_class(), seed=0)
 
 
-class Bowls(Optimizees):
-    """Quadratics of four dimensions with curvatures between 0.4 and 2, which a rule can hardly miss.
-
-    Args:
-        dtype: Precision.
-    """
-
-    name: ClassVar = "bowls"
-    horizon: ClassVar = _HORIZON
-
-    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
-        self.dtype = dtype
-
-    def draw(self, n_problems: int, generator: torch.Generator, split: Split) -> Problems:
-        """Bowls that are turned, and whose lowest points are normally distributed around the start."""
-        n = _N_DIMENSIONS
-        turned = torch.linalg.qr(torch.randn(n_problems, n, n, generator=generator, dtype=torch.float64))[0]
-        curvature = 0.2 + 0.8 * torch.rand(n_problems, n, 1, generator=generator, dtype=torch.float64)
-        lowest = torch.randn(n_problems, n, generator=generator, dtype=torch.float64)
-        data = {"root": (curvature.sqrt() * turned).to(self.dtype), "lowest": lowest.to(self.dtype)}
-        params = {name: torch.zeros(n_problems, n // 2, dtype=self.dtype) for name in ("a", "b")}
-        return Problems(params, _height, lambda step: data)
-
-
-def _height(params: Params, data: Batch) -> Tensor:
-    return (data["root"] @ (torch.cat([params["a"], params["b"]]) - data["lowest"])).square().sum()
-
-
 def check_updates_have_the_form_of_the_parameters(make: Make) -> None:
     """The same names, shapes and precision, for one optimizee and for many, at the first update and later."""
     for dtype in (torch.float32, torch.float64):
         rule = make().to(dtype)
         for leading in ((), (3,)):
-            params = _params(leading, dtype)
-            state, expected = rule.init_state(params, n_leading=len(leading)), _forms(params)
+            params = params_of(leading, dtype)
+            state, expected = rule.init_state(params, n_leading=len(leading)), forms(params)
             for step in range(2):
-                after, state = rule.update(_params(leading, dtype, step), state, loss=torch.ones(leading, dtype=dtype))
-                assert _forms(after) == expected, f"Parameters of {expected} become {_forms(after)}."
+                grads, loss = params_of(leading, dtype, step), torch.ones(leading, dtype=dtype)
+                after, state = rule.update(grads, state, loss=loss)
+                assert forms(after) == expected, f"Parameters of {expected} become {forms(after)}."
                 assert list(after) == list(params), f"Parameters {list(params)} come back as {list(after)}."
 
 
@@ -118,10 +98,10 @@ def check_updates_are_finite(make: Make) -> None:
     for value in (0.0, 1e-30, 1e30, largest, -largest, torch.nan, torch.inf, -torch.inf):
         for every in (1, 2):
             rule = make()
-            state = rule.init_state(_params())
+            state = rule.init_state(params_of())
             for step in range(6):
                 strange = step < 3
-                grads = _spoiled(_params(seed=step), value, every) if strange else _params(seed=step)
+                grads = spoiled(params_of(seed=step), value, every) if strange else params_of(seed=step)
                 after, state = rule.update(grads, state, loss=torch.tensor(value if strange else 1.0))
                 assert all(bool(one.isfinite().all()) for one in after.values()), (
                     f"After a gradient of {value} parameters are not finite."
@@ -130,36 +110,36 @@ def check_updates_are_finite(make: Make) -> None:
                 assert bool(kept.isfinite().all()), f"After gradients of {value} {slot} is not finite, and remains so."
     for value in (torch.nan, torch.inf, -torch.inf):
         rule = make()
-        state, loss = rule.init_state(_params()), torch.tensor(1.0)
-        found = rule.update(_spoiled(_params(seed=1), value, 2), state, loss=loss)[1]
-        expected = rule.update(_spoiled(_params(seed=1), 0.0, 2), state, loss=loss)[1]
+        state, loss = rule.init_state(params_of()), torch.tensor(1.0)
+        found = rule.update(spoiled(params_of(seed=1), value, 2), state, loss=loss)[1]
+        expected = rule.update(spoiled(params_of(seed=1), 0.0, 2), state, loss=loss)[1]
         assert torch.equal(found.weights, expected.weights), f"A gradient of {value} does not count as zero."
 
 
 def check_update_is_pure(make: Make) -> None:
     """The same inputs give the same update, and neither they nor any global generator change."""
-    before = _generators()
+    before = generators()
     rule, loss = make(), torch.tensor(2.0)
-    params, grads = _params(), _params(seed=1)
+    params, grads = params_of(), params_of(seed=1)
     state = rule.init_state(params)
     for _ in range(2):
         _, state = rule.update(grads, state, loss=loss)
-    inputs = {**params, **{f"{name}'s gradient": value for name, value in grads.items()}, **_tensors(state)}
+    inputs = {**params, **{f"{name}'s gradient": value for name, value in grads.items()}, **tensors(state)}
     inputs |= {"loss": loss, **rule.state_dict()}
     copies = {name: value.clone() for name, value in inputs.items()}
     first, again = rule.update(grads, state, loss=loss)[1], rule.update(grads, state, loss=loss)[1]
-    for name, value in _tensors(first).items():
-        assert torch.equal(value, _tensors(again)[name]), f"The same inputs give two updates; look at {name}."
+    for name, value in tensors(first).items():
+        assert torch.equal(value, tensors(again)[name]), f"The same inputs give two updates; look at {name}."
     for name, value in inputs.items():
         assert torch.equal(value, copies[name]), f"An update changed {name}."
-    for name, now in _generators().items():
+    for name, now in generators().items():
         assert now == before[name], f"An update moved the global generator of {name}."
 
 
 def check_needs_loss_is_true(make: Make) -> None:
     """A rule that says it reads the loss is not silently without it, and another one does not read it."""
-    rule, grads = make(), _params(seed=1)
-    state = rule.init_state(_params())
+    rule, grads = make(), params_of(seed=1)
+    state = rule.init_state(params_of())
     if not rule.ability.needs_loss:
         found = [rule.update(grads, state, loss=loss)[1] for loss in (None, torch.tensor(1.0), torch.tensor(3.0))]
         same = all(torch.equal(one.weights, found[0].weights) for one in found)
@@ -175,37 +155,37 @@ def check_needs_loss_is_true(make: Make) -> None:
 
 def check_optimizees_are_independent(make: Make) -> None:
     """Many optimizees at once give what each gives alone, however different their gradients are."""
-    rule, sizes = _shaken(make), torch.tensor([1.0, 100.0, 0.01], dtype=torch.float64)
+    rule, sizes = shaken(make), torch.tensor([1.0, 100.0, 0.01], dtype=torch.float64)
     losses = torch.tensor([1.0, 50.0, 1e-3], dtype=torch.float64)
     grads = [
-        {name: value * sizes.view(3, *(1 for _ in value.shape[1:])) for name, value in _double((3,), step).items()}
-        for step in range(_N_STEPS)
+        {name: value * sizes.view(3, *(1 for _ in value.shape[1:])) for name, value in double_of((3,), step).items()}
+        for step in range(N_STEPS)
     ]
-    params = _double((3,))
-    together, alone = rule.init_state(params, n_leading=1), [rule.init_state(_nth(params, i)) for i in range(3)]
+    params = double_of((3,))
+    together, alone = rule.init_state(params, n_leading=1), [rule.init_state(nth(params, i)) for i in range(3)]
     for given in grads:
         together = rule.update(given, together, loss=losses)[1]
-        alone = [rule.update(_nth(given, i), one, loss=losses[i])[1] for i, one in enumerate(alone)]
+        alone = [rule.update(nth(given, i), one, loss=losses[i])[1] for i, one in enumerate(alone)]
     for i, one in enumerate(alone):
-        assert _close(together.weights[i], one.weights), "An optimizee's update depends on the others beside it."
+        assert close(together.weights[i], one.weights), "An optimizee's update depends on the others beside it."
 
 
 def check_order_of_coordinates_does_not_matter(make: Make) -> None:
     """Parameters in another order, and the coordinates of each in another order, are updated as before."""
-    rule, loss = _shaken(make), torch.tensor(2.0, dtype=torch.float64)
+    rule, loss = shaken(make), torch.tensor(2.0, dtype=torch.float64)
     order = torch.tensor([4, 2, 0, 5, 1, 3])
 
     def other(params: Params) -> Params:
         weight = params["weight"].flatten()[order].view(3, 2)
         return {"scale": params["scale"], "weight": weight, "bias": params["bias"].flip(0)}
 
-    state, moved = rule.init_state(_double()), rule.init_state(other(_double()))
-    for step in range(_N_STEPS):
-        grads = _double(seed=step)
+    state, moved = rule.init_state(double_of()), rule.init_state(other(double_of()))
+    for step in range(N_STEPS):
+        grads = double_of(seed=step)
         after, state = rule.update(grads, state, loss=loss)
         after_moved, moved = rule.update(other(grads), moved, loss=loss)
     for name, value in other(after).items():
-        assert _close(value, after_moved[name]), f"In another order {name} is updated otherwise."
+        assert close(value, after_moved[name]), f"In another order {name} is updated otherwise."
 
 
 def check_chunks_change_nothing(make: Make) -> None:
@@ -218,8 +198,8 @@ def check_chunks_change_nothing(make: Make) -> None:
             whole = rule.update(grads, whole, loss=loss)[1].detached()
             with torch.no_grad():
                 parts = rule.update(grads, parts, loss=loss)[1]
-        for name, value in _tensors(whole).items():
-            assert torch.allclose(value, _tensors(parts)[name], rtol=1e-4, atol=1e-5), (
+        for name, value in tensors(whole).items():
+            assert torch.allclose(value, tensors(parts)[name], rtol=1e-4, atol=1e-5), (
                 f"In chunks {name} comes out otherwise: an update looks at other coordinates than its own."
             )
 
@@ -227,16 +207,16 @@ def check_chunks_change_nothing(make: Make) -> None:
 def check_gradients_reach_every_parameter(make: Make) -> None:
     """The meta-gradient is there and finite for every parameter of the rule, and at a minimum it is finite too."""
     problems = Bowls().sample(3, seed=0)
-    for rule in (make(), _shaken(make, torch.float32)):
-        gradients = _meta_gradients(rule, problems)
+    for rule in (make(), shaken(make, torch.float32)):
+        gradients = meta_gradients(rule, problems)
         for name, value in rule.named_parameters():
             assert not value.requires_grad or name in gradients, f"No gradient reaches {name}."
         for name, gradient in gradients.items():
             assert bool(gradient.isfinite().all()), f"The gradient of {name} is not finite."
     for name, gradient in gradients.items():
         assert bool((gradient != 0).any()), f"The gradient of {name} is zero."
-    still = Problems(problems.params, lambda params, data: 0.0 * _height(params, data), problems.batch)
-    for name, gradient in _meta_gradients(_shaken(make, torch.float32), still).items():
+    still = Problems(problems.params, lambda params, data: 0.0 * height(params, data), problems.batch)
+    for name, gradient in meta_gradients(shaken(make, torch.float32), still).items():
         assert bool(gradient.isfinite().all()), f"Where optimizees have no gradient, that of {name} is not finite."
 
 
@@ -248,36 +228,36 @@ def check_meta_gradient_is_exact(make: Make) -> None:
     problems = Bowls(torch.float64).sample(3, seed=0)
     objectives: tuple[Objective, ...] = ("sum", "log")
     for objective in objectives:
-        rule = _shaken(make)
+        rule = shaken(make)
         start = rule.init_state(problems.params, n_leading=1)
-        segment = unroll(rule, problems, start, _N_STEPS, objective=objective)
-        plain = advance(rule, problems, start, _N_STEPS)
-        assert _close(segment.losses, plain.losses), "Losses are others where derivatives are wanted."
+        segment = unroll(rule, problems, start, N_STEPS, objective=objective)
+        plain = advance(rule, problems, start, N_STEPS)
+        assert close(segment.losses, plain.losses), "Losses are others where derivatives are wanted."
         assert segment.surrogate is not None
-        found = _gradient(segment.surrogate, rule)
-        expected = _gradient(_unrolled(rule, problems, objective), rule)
-        assert _close(found, expected), (
+        found = gradient_of(segment.surrogate, rule)
+        expected = gradient_of(unrolled(rule, problems, objective), rule)
+        assert close(found, expected), (
             f"The meta-gradient of the {objective} is off by {float((found - expected).abs().max()):.3g}."
         )
 
 
 def check_sampled_coordinates_are_unbiased(make: Make) -> None:
     """The mean over all choices of one coordinate is the meta-gradient of all of them."""
-    problems, rule = Bowls(torch.float64).sample(1, seed=0), _shaken(make)
+    problems, rule = Bowls(torch.float64).sample(1, seed=0), shaken(make)
     start = rule.init_state(problems.params, n_leading=1)
-    whole = unroll(rule, problems, start, _N_STEPS)
+    whole = unroll(rule, problems, start, N_STEPS)
     assert whole.surrogate is not None
     found: list[Tensor] = []
     for seed in range(40):
-        sampled = unroll(rule, problems, start, _N_STEPS, n_coordinates=1, generator=generator_of(seed))
-        assert _close(sampled.losses, whole.losses), "Losses are others where some coordinates are traced."
+        sampled = unroll(rule, problems, start, N_STEPS, n_coordinates=1, generator=generator_of(seed))
+        assert close(sampled.losses, whole.losses), "Losses are others where some coordinates are traced."
         assert sampled.surrogate is not None
-        one = _gradient(sampled.surrogate, rule)
-        if not any(_close(one, other) for other in found):
+        one = gradient_of(sampled.surrogate, rule)
+        if not any(close(one, other) for other in found):
             found.append(one)
-    assert len(found) == _N_DIMENSIONS, f"There are {_N_DIMENSIONS} coordinates, but {len(found)} gradients of one."
-    expected = _gradient(whole.surrogate, rule)
-    assert _close(torch.stack(found).mean(0), expected), (
+    assert len(found) == N_DIMENSIONS, f"There are {N_DIMENSIONS} coordinates, but {len(found)} gradients of one."
+    expected = gradient_of(whole.surrogate, rule)
+    assert close(torch.stack(found).mean(0), expected), (
         "The meta-gradients of single coordinates do not add up: an update looks at other coordinates than its own."
     )
 
@@ -285,15 +265,15 @@ def check_sampled_coordinates_are_unbiased(make: Make) -> None:
 def check_it_learns_bowls(make: Make) -> None:
     """After a short meta-training it lowers unseen quadratics, and better than it did untrained."""
     rule, unseen = make(), Bowls().sample(32, seed=1, split="test")
-    before = rollout(rule, unseen, _HORIZON)
+    before = rollout(rule, unseen, HORIZON)
     start, untrained = float(before[:, 0].mean()), late_loss(before)
     recipe = RuleRecipe(
-        n_steps=20, n_problems=8, horizon=_HORIZON, unroll_length=_HORIZON // 2, lr=0.03, schedule="constant"
+        n_steps=20, n_problems=8, horizon=HORIZON, unroll_length=HORIZON // 2, lr=0.03, schedule="constant"
     )
     trained = untrained
     for seed in range(_ROUNDS):
         meta_train_rule(rule, [Bowls()], RuleTraining(recipe=recipe, seed=seed, validate_every=10))
-        trained = late_loss(rollout(rule, unseen, _HORIZON))
+        trained = late_loss(rollout(rule, unseen, HORIZON))
         if trained < min(_WELL_BELOW * start, untrained):
             break
     assert trained < _WELL_BELOW * start, f"It starts at {start:.3g}, and gets no lower than {trained:.3g}."
@@ -302,162 +282,55 @@ def check_it_learns_bowls(make: Make) -> None:
 
 def check_it_steps_a_module(make: Make) -> None:
     """`TorchOptimizer` does to a module what `init_state` and `update` do to its parameters."""
-    module, rule = _module(), _shaken(make, torch.float32)
+    module, rule = module_of(), shaken(make, torch.float32)
     optimizer = TorchOptimizer(module.parameters(), rule)
     state = rule.init_state({name: value.detach().clone() for name, value in module.named_parameters()})
-    for step in range(_N_STEPS):
-        loss = _module_loss(module, step)
+    for step in range(N_STEPS):
+        loss = module_loss(module, step)
         grads = torch.autograd.grad(loss, list(module.parameters()))
         names = [name for name, _ in module.named_parameters()]
         expected, state = rule.update(dict(zip(names, grads, strict=True)), state.detached(), loss=loss.detach())
-        optimizer.step(_closure(module, optimizer, step))
+        optimizer.step(closure_of(module, optimizer, step))
         for name, value in module.named_parameters():
             assert torch.allclose(value, expected[name], atol=1e-6), f"Step {step} of {name} is not that of update."
 
 
 def check_it_goes_on_from_a_state_dict(make: Make) -> None:
     """An optimization that is saved and reloaded in the middle goes on to the bit."""
-    rule = _shaken(make, torch.float32)
-    module = _module()
+    rule = shaken(make, torch.float32)
+    module = module_of()
     optimizer = TorchOptimizer(module.parameters(), rule)
     kept = io.BytesIO()
-    for step in range(2 * _N_STEPS):
-        if step == _N_STEPS:
+    for step in range(2 * N_STEPS):
+        if step == N_STEPS:
             torch.save({"module": module.state_dict(), "optimizer": optimizer.state_dict()}, kept)
-        optimizer.step(_closure(module, optimizer, step))
+        optimizer.step(closure_of(module, optimizer, step))
     kept.seek(0)
     read = torch.load(kept, weights_only=True)
-    fresh, resumed = make(), _module()
+    fresh, resumed = make(), module_of()
     fresh.load_state_dict(rule.state_dict())
     resumed.load_state_dict(read["module"])
     optimizer = TorchOptimizer(resumed.parameters(), fresh)
     optimizer.load_state_dict(read["optimizer"])
-    for step in range(_N_STEPS, 2 * _N_STEPS):
-        optimizer.step(_closure(resumed, optimizer, step))
+    for step in range(N_STEPS, 2 * N_STEPS):
+        optimizer.step(closure_of(resumed, optimizer, step))
     for name, value in module.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), f"After reloading {name} goes another way."
 
 
 def check_it_can_be_saved(make: Make) -> None:
     """A saved rule does the same after loading."""
-    rule, loss = _shaken(make, torch.float32), torch.tensor(2.0)
+    rule, loss = shaken(make, torch.float32), torch.tensor(2.0)
     with tempfile.TemporaryDirectory() as folder:
         save_rule(rule, Path(folder), {})
         loaded = load_rule(Path(folder))
-    states = [one.init_state(_params()) for one in (rule, loaded)]
-    for step in range(_N_STEPS):
+    states = [one.init_state(params_of()) for one in (rule, loaded)]
+    for step in range(N_STEPS):
         states = [
-            one.update(_params(seed=step), state, loss=loss)[1]
+            one.update(params_of(seed=step), state, loss=loss)[1]
             for one, state in zip((rule, loaded), states, strict=True)
         ]
         assert torch.equal(states[0].weights, states[1].weights), "A loaded rule does something else."
-
-
-def _params(leading: tuple[int, ...] = (), dtype: torch.dtype = torch.float32, seed: int = 17) -> Params:
-    """Parameters or gradients, from a normal distribution."""
-    generator = generator_of(seed)
-    return {
-        name: torch.randn((*leading, *shape), generator=generator, dtype=torch.float64).to(dtype)
-        for name, shape in _SHAPES.items()
-    }
-
-
-def _double(leading: tuple[int, ...] = (), seed: int = 17) -> Params:
-    return _params(leading, torch.float64, seed)
-
-
-def _nth(params: Mapping[str, Tensor], i: int) -> Params:
-    return {name: value[i] for name, value in params.items()}
-
-
-def _spoiled(params: Params, value: float, every: int) -> Params:
-    """With a value in the place of every so many numbers."""
-    found = {name: one.clone() for name, one in params.items()}
-    for one in found.values():
-        one.view(-1)[::every] = value
-    return found
-
-
-def _forms(params: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    return {name: (tuple(value.shape), value.dtype) for name, value in params.items()}
-
-
-def _tensors(state: State) -> dict[str, Tensor]:
-    return {"weights": state.weights, **state.memory, **state.statistics}
-
-
-def _generators() -> dict[str, object]:
-    """States of the global generators."""
-    numbers: Any = np.random.get_state()
-    return {
-        "torch": torch.get_rng_state().tolist(),
-        "numpy": (numbers[1].tolist(), *numbers[2:]),
-        "random": random.getstate(),
-    }
-
-
-def _shaken(make: Make, dtype: torch.dtype = torch.float64) -> Rule:
-    """A rule a little away from its untrained weights, among which there may be zeros that hide something."""
-    rule, generator = make().to(dtype), generator_of(3)
-    with torch.no_grad():
-        for value in rule.parameters():
-            value.add_(0.05 * torch.randn(value.shape, generator=generator, dtype=torch.float64).to(dtype))
-    return rule
-
-
-def _meta_gradients(rule: Rule, problems: Problems) -> dict[str, Tensor]:
-    """Of each parameter that one reaches."""
-    segment = unroll(rule, problems, rule.init_state(problems.params, n_leading=1), _N_STEPS)
-    assert segment.surrogate is not None
-    assert segment.surrogate.requires_grad, "No gradient reaches the rule."
-    segment.surrogate.backward()  # type: ignore[no-untyped-call]
-    return {name: value.grad for name, value in rule.named_parameters() if value.grad is not None}
-
-
-def _gradient(loss: Tensor, rule: Rule) -> Tensor:
-    """By all parameters of the rule, as one vector; zero where none reaches."""
-    params = [value for value in rule.parameters() if value.requires_grad]
-    assert loss.requires_grad, "No gradient reaches the rule."
-    found = torch.autograd.grad(loss, params, retain_graph=True, allow_unused=True, materialize_grads=True)
-    return torch.cat([value.flatten() for value in found])
-
-
-def _unrolled(rule: Rule, problems: Problems, objective: Objective) -> Tensor:
-    """The objective over steps of `update`, as plainly as can be."""
-    state = rule.init_state(problems.params, n_leading=1)
-    total = torch.zeros((), dtype=torch.float64)
-    for _ in range(_N_STEPS):
-        gradients, loss = problems.gradients(state.weights.detach(), state.step)
-        params, state = rule.update(problems.layout.named(gradients), state, loss=loss)
-        losses = vmap(problems.loss)(params, problems.batch(state.step))
-        total = total + (losses.log() if objective == "log" else losses).mean()
-    return total
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    """The same but for rounding, in double precision."""
-    return torch.allclose(one, other, rtol=1e-6, atol=1e-9)
-
-
-def _module() -> nn.Module:
-    with seeded(5):
-        return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
-
-
-def _module_loss(module: nn.Module, step: int) -> Tensor:
-    x = torch.randn(8, 3, generator=generator_of(step, 9))
-    loss: Tensor = (module(x).squeeze(1) - x[:, 0]).square().mean()
-    return loss
-
-
-def _closure(module: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> Callable[[], Tensor]:
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = _module_loss(module, step)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    return closure
 
 
 CHECKS: list[Callable[[Make], None]] = [

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from autometa.candidates import CANDIDATES, MLP
 from autometa.candidates._mlp_estimator import MLPClassifier, MLPRegressor
-from autometa.candidates._mlp_timer import LEVELS, Timer
+from autometa.candidates._mlp_timer import LEVELS, Phase, Timer
 from autometa.errors import OptionError
 from autometa.model import load_pipeline, save_pipeline
 from autometa.testing.candidates import Table, predict
@@ -37,7 +37,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, clock: Any) -> None:
     monkeypatch.setattr("autometa.candidates._mlp_timer.time.monotonic", clock)
 
 
-def steps(timer: Timer, n: int, *, phase: str = "training", of: int = 1000) -> list[tuple[float, bool]]:
+def steps(timer: Timer, n: int, *, phase: Phase = "training", of: int = 1000) -> list[tuple[float, bool]]:
     return [timer.progress(phase, step, step / of) for step in range(n)]
 
 

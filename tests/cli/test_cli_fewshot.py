@@ -102,7 +102,7 @@ def test_training_goes_on_where_it_stopped(characters: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["eval", "nothing"], "neither a folder nor a shipped learner"),
+        (["eval", "nothing"], "neither a folder nor a shipped few-shot learner"),
         (["train", "mamel"], "Did you mean 'maml'"),
         (["train", "maml", "--tasks", "omniglot"], "--data FOLDER"),
         (["train", "maml", "--tasks", "elsewhere"], "neither a path nor one of glyphs"),

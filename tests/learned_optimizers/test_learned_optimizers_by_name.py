@@ -59,9 +59,9 @@ def test_what_was_asked_for_has_the_last_word(tmp_path: Path) -> None:
     assert (recipe["scaling"], recipe["lr"], recipe["n_coordinates"], recipe["objective"]) == (0.5, 0.1, 3, "log")
 
 
-@pytest.mark.parametrize(("rule", "scaling"), [("rnnprop", 1.0), ("mlp", 1.0), ("lstm", 0.0), ("adam", 0.0)])
+@pytest.mark.parametrize(("rule", "scaling"), [("rnnprop", 1.0), ("small_mlp", 1.0), ("lstm", 0.0), ("adam", 0.0)])
 def test_rules_are_trained_on_networks_as_suits_them(rule: str, scaling: float, tmp_path: Path) -> None:
-    options = {} if rule == "adam" else {**TINY, "n_layers": 1} if rule != "mlp" else {"n_hidden": 4}
+    options = {} if rule == "adam" else {**TINY, "n_layers": 1} if rule != "small_mlp" else {"n_hidden": 4}
     more = {"steps": 2, "horizon": 2, "n_problems": None, "options": options, "kind_options": {"width": 2}}
     train(rule, ["digits_mlp", "quadratic"], tmp_path / rule, **more)
     told = card(tmp_path / rule)
@@ -100,12 +100,12 @@ def test_the_same_seed_gives_the_same_rule_and_leaves_no_trace_in_the_global_gen
 def test_an_interrupted_training_goes_on_to_the_same_weights(more: dict[str, Any], tmp_path: Path) -> None:
     how = {"options": {"n_hidden": 4}, "steps": 6, "kind_options": {"width": 2}, "unroll_length": 2, **more}
     kinds = ["digits_mlp", "quadratic"]
-    train("mlp", kinds, tmp_path / "whole", **how)
+    train("small_mlp", kinds, tmp_path / "whole", **how)
     with pytest.raises(KeyboardInterrupt):
-        train("mlp", kinds, tmp_path / "cut", watch=_stops_at(4), **how)
+        train("small_mlp", kinds, tmp_path / "cut", watch=_stops_at(4), **how)
     seen: list[int] = []
-    train("mlp", kinds, tmp_path / "cut", watch=lambda look: seen.append(look.step), resume=True, **how)
-    assert seen == [4, 6]
+    train("small_mlp", kinds, tmp_path / "cut", watch=lambda look: seen.append(look.step), resume=True, **how)
+    assert seen == [6]  # the look at which it was interrupted was kept
     assert all(torch.equal(a, b) for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut"), strict=True))
     assert card(tmp_path / "whole")["curve"] == card(tmp_path / "cut")["curve"]
 
@@ -178,7 +178,7 @@ def test_no_kind_is_refused(tmp_path: Path) -> None:
         ("lstm", {"n_layers": 0}, r"Option n_layers of lstm is a whole number of at least 1, but got 0\. Usual: 2"),
         ("lstm", {"n_hidden": True}, r"a whole number of at least 1, but got True"),
         ("adam", {"lr": 0}, r"adam cannot be made with lr=0: .*Change what is out of range"),
-        ("mlp", {"hidden": 3}, r"mlp has no option 'hidden'\. Known: magnitude_scale, n_hidden, n_layers, scale"),
+        ("small_mlp", {"hidden": 3}, r"no option 'hidden'\. Known: magnitude_scale, n_hidden, n_layers, scale"),
     ],
 )
 def test_impossible_options_are_refused(rule: str, options: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_rnnprop_does_not_see_the_scale_of_the_loss_and_moves_no_further_than_it
 
 
 def test_the_small_mlp_divides_by_the_root_mean_square_of_the_tensor() -> None:
-    rule = make_rule("mlp")
+    rule = make_rule("small_mlp")
     state = state_of(rule, a=[1.0, 7.0], b=[3.0])
     signals, after = seen(rule, state, [3.0, 4.0, 20.0])
     gradient = [3.0 / math.sqrt(12.5), 4.0 / math.sqrt(12.5), 1.0]
@@ -90,7 +90,7 @@ def test_the_small_mlp_divides_by_the_root_mean_square_of_the_tensor() -> None:
 
 
 def test_the_clocks_of_the_small_mlp_go() -> None:
-    rule = make_rule("mlp")
+    rule = make_rule("small_mlp")
     state = state_of(rule, a=[1.0])
     for _ in range(4):
         signals, state = seen(rule, state, [1.0])
@@ -99,7 +99,7 @@ def test_the_clocks_of_the_small_mlp_go() -> None:
 
 
 def test_the_small_mlp_moves_by_a_direction_times_an_exponential() -> None:
-    rule = make_rule("mlp", {"scale": 0.1, "magnitude_scale": 0.5})
+    rule = make_rule("small_mlp", {"scale": 0.1, "magnitude_scale": 0.5})
     with torch.no_grad():
         rule.get_parameter("layers.2.weight").zero_()
         rule.get_parameter("layers.2.bias").copy_(torch.tensor([2.0, 2.0 * math.log(3.0)]))
@@ -154,7 +154,7 @@ def test_it_does_not_matter_how_coordinates_are_parted(name: str) -> None:
 
 
 def test_to_the_small_mlp_it_matters_which_tensor_a_coordinate_belongs_to() -> None:
-    whole, parted = _whole_and_parted(make_rule("mlp").double())
+    whole, parted = _whole_and_parted(make_rule("small_mlp").double())
     assert not torch.allclose(whole, parted, atol=1e-6)
 
 
@@ -176,7 +176,7 @@ def test_the_mean_of_each_parameter_stands_at_all_of_its_coordinates() -> None:
     assert layout.mean_of_each(values).tolist() == [[2.0, 2.0, 3.0, 3.0, 3.0, 9.0], [0.0, 0.0, 1.0, 1.0, 1.0, 5.0]]
 
 
-@pytest.mark.parametrize("name", ["lstm", "meta_learner_lstm", "mlp", "rnnprop"])
+@pytest.mark.parametrize("name", ["lstm", "meta_learner_lstm", "rnnprop", "small_mlp"])
 def test_the_seed_decides_the_first_weights(name: str) -> None:
     first, same, other = (make_rule(name, seed=seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(value, same[key]) for key, value in first.items())
