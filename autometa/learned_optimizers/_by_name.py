@@ -13,7 +13,7 @@ from autometa.distributed import Ranks
 from autometa.errors import AutometaError, OptionError, ResumeError
 from autometa.learned_optimizers._base import LearnedOptimizer
 from autometa.learned_optimizers._data import Rows
-from autometa.learned_optimizers._keeping import make_rule, save_rule
+from autometa.learned_optimizers._keeping import FORMAT, KIND, load_rule, make_rule, save_rule
 from autometa.learned_optimizers._problems import Optimizees
 from autometa.learned_optimizers._registry import OPTIMIZEES, RULES
 from autometa.learned_optimizers._training import (
@@ -25,7 +25,7 @@ from autometa.learned_optimizers._training import (
     meta_train_rule,
 )
 from autometa.learned_optimizers._unroll import Objective
-from autometa.metatraining import Checkpoint, device_of
+from autometa.metatraining import Checkpoint, device_of, read_card
 
 _SCALED = frozenset({"rnnprop", "small_mlp"})
 """Rules that the papers train on coordinates of random scale."""
@@ -55,6 +55,7 @@ def meta_train_rule_by_name(
     seconds: float = 0.0,
     patience: int = 0,
     validate_every: int = 50,
+    start: Path | None = None,
     device: str = "auto",
     seed: int = 0,
     resume: bool = False,
@@ -86,6 +87,7 @@ def meta_train_rule_by_name(
         seconds: Time limit; 0 is none.
         patience: Looks without a better one that end it; 0 never does.
         validate_every: Steps between looks.
+        start: Folder of a trained rule of the same kind and options, which this one begins with.
         device: See `device_of`.
         seed: Of weights and problems.
         resume: Go on with the folder's checkpoint.
@@ -101,7 +103,10 @@ def meta_train_rule_by_name(
     kinds, where = _kinds(optimizees, data, tables, kind_options or {}), device_of(device)
     simple = all(kind.name == "quadratic" for kind in kinds)
     usual = {"preprocessing": "none", "scale": 1.0} if simple and rule == "lstm" else {}
-    trained = _make_rule(rule, {**usual, **(options or {})}, seed).to(where)
+    trained = _make_rule(rule, {**usual, **(options or {})}, seed)
+    if start is not None:
+        _begin_with(trained, start)
+    trained = trained.to(where)
     asked = {
         "n_steps": steps,
         "horizon": horizon,
@@ -128,8 +133,22 @@ def meta_train_rule_by_name(
         raise ResumeError(f"{folder} holds a training already. Go on with it by --resume, or name another folder.")
     done = meta_train_rule(trained, [kind.to(where) for kind in kinds], training, watch=watch, resume=resume)
     if Ranks.join().is_first:
-        save_rule(trained, folder, {**_card(done, kinds, training), **({"tables": sorted(tables)} if tables else {})})
+        save_rule(
+            trained,
+            folder,
+            {**_card(done, kinds, training), **({"tables": sorted(tables)} if tables else {}), **_started_from(start)},
+        )
     return done
+
+
+def _begin_with(rule: LearnedOptimizer[Any], folder: Path) -> None:
+    other = load_rule(folder)
+    if (rule.name, rule.options) != (other.name, other.options):
+        raise OptionError(
+            f"A {rule.name} with {rule.options} cannot begin with the {other.name} of {folder}, which has "
+            f"{other.options}. Pass the same options."
+        )
+    rule.load_state_dict(other.state_dict())
 
 
 def make_optimizees(
@@ -288,6 +307,13 @@ def _check(training: RuleTraining) -> None:
             f"{n_processes} processes share the {recipe.n_problems} problems of a step, and {len(idle)} of them would "
             f"have none. Make n_problems a multiple of {n_processes}."
         )
+
+
+def _started_from(start: Path | None) -> dict[str, Any]:
+    if start is None:
+        return {}
+    card = read_card(start, KIND, FORMAT)
+    return {"start": {name: card.get(name) for name in ("optimizees", "steps", "seconds", "seed")}}
 
 
 def _card(done: RuleTrained, kinds: Sequence[Optimizees], training: RuleTraining) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class OuterLoop(ABC, Generic[V, L]):
         """What a resumed training must have in common with the one that was killed; plain values."""
 
     def watched(self, look: L) -> None:
-        """Called after every look and its checkpoint, in the first process."""
+        """Called after every look, in the first process; it may raise, and no step is lost."""
 
     @property
     def progress(self) -> float:
@@ -140,10 +140,11 @@ class OuterLoop(ABC, Generic[V, L]):
             self._losses += self.advance()
             self.step += 1
             self._since += 1
-            if self.step % self.plan.validate_every == 0:
-                self._look()
-            elif self.step % self.plan.checkpoint_every == 0:
+            looking = self.step % self.plan.validate_every == 0
+            if looking or self.step % self.plan.checkpoint_every == 0:
                 self._keep()
+            if looking:
+                self._look()
             if self.plan.patience and self.step - self.best_step >= self.plan.patience * self.plan.validate_every:
                 self.stopped = "patience"
                 break
@@ -161,7 +162,7 @@ class OuterLoop(ABC, Generic[V, L]):
         return False
 
     def _look(self) -> None:
-        """Validate, remember the best, keep all that, then tell: whoever is told may raise."""
+        """Validate, remember the best, tell, and keep all that. One that is interrupted is made again on resuming."""
         self.ranks.copy_buffers(self.module)
         found, score, better = None, -math.inf, True
         if self.validates:
@@ -175,9 +176,9 @@ class OuterLoop(ABC, Generic[V, L]):
         self._losses, self._since = 0.0, 0
         look = self.look(facts, found)
         self.looks.append(look)
-        self._keep()
         if self.ranks.is_first:
             self.watched(look)
+        self._keep()
 
     def _keep(self) -> None:
         if self.plan.folder is None or not self.ranks.is_first:
@@ -214,3 +215,5 @@ class OuterLoop(ABC, Generic[V, L]):
         self._best_score = -math.inf if numbers["best_score"] is None else float(numbers["best_score"])
         self._spent, self._losses, self._since = numbers["seconds"], numbers["losses"], int(numbers["since"])
         self.looks = [self.look_of(one) for one in kept.looks]
+        if self._since and self.step % self.plan.validate_every == 0:
+            self._look()

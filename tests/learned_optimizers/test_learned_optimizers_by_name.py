@@ -105,7 +105,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(more: dict[str, Any
         train("small_mlp", kinds, tmp_path / "cut", watch=_stops_at(4), **how)
     seen: list[int] = []
     train("small_mlp", kinds, tmp_path / "cut", watch=lambda look: seen.append(look.step), resume=True, **how)
-    assert seen == [6]  # the look at which it was interrupted was kept
+    assert seen == [4, 6]  # the look that was interrupted was made again
     assert all(torch.equal(a, b) for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut"), strict=True))
     assert card(tmp_path / "whole")["curve"] == card(tmp_path / "cut")["curve"]
 
@@ -226,3 +226,12 @@ def test_numbers_to_predict_stay_numbers() -> None:
     assert rows.y.is_floating_point()
     problems = TablePerceptron(tables={"mine": rows}, width=2).sample(3, seed=0)
     assert problems.losses(problems.layout.flat(problems.params), 0).isfinite().all()
+
+
+def test_a_rule_begins_with_a_trained_one(tmp_path: Path) -> None:
+    train("lstm", ["quadratic"], tmp_path / "first", options=TINY, steps=2, horizon=4, n_problems=2)
+    train("lstm", ["quadratic"], tmp_path / "on", options=TINY, steps=0, horizon=4, start=tmp_path / "first")
+    assert all(torch.equal(a, b) for a, b in zip(weights(tmp_path / "first"), weights(tmp_path / "on"), strict=True))
+    assert card(tmp_path / "on")["start"]["optimizees"] == card(tmp_path / "first")["optimizees"]
+    with pytest.raises(OptionError, match="cannot begin with the lstm"):
+        train("lstm", ["quadratic"], tmp_path / "other", options={"n_hidden": 5}, steps=1, start=tmp_path / "first")

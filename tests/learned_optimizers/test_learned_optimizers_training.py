@@ -209,7 +209,7 @@ class OneNumber(Optimizees):
 )
 def test_the_best_validation_is_what_stays(losses: tuple[float, ...], best: int) -> None:
     rule, kept = make_rule("adam"), []
-    kind = OneNumber(*losses)
+    kind = OneNumber(math.inf, *losses)  # the first one is that of the untrained rule
     done = meta_train_rule(
         rule,
         [kind],
@@ -220,8 +220,18 @@ def test_the_best_validation_is_what_stays(losses: tuple[float, ...], best: int)
     assert torch.equal(weights(rule), kept[best - 1])
     assert not torch.equal(kept[0], kept[1])
     assert [look.validation["one_number"] for look in done.looks] == pytest.approx(list(losses), rel=0.1, nan_ok=True)
-    assert kind.drawn.count(("validation", 3)) == 3
+    assert kind.drawn.count(("validation", 3)) == 4
     assert kind.drawn.count(("train", 3)) == 6
+
+
+def test_a_training_that_makes_nothing_better_leaves_the_rule_as_it_was() -> None:
+    rule = make_rule("adam")
+    before = weights(rule)
+    recipe = replace(RECIPE, n_steps=4)
+    done = meta_train_rule(rule, [OneNumber(0.5, 1.0, 2.0)], training(recipe=recipe, validate_every=2))
+    assert done.best_step == 0
+    assert not any(look.best for look in done.looks)
+    assert torch.equal(before, weights(rule))
 
 
 def test_a_loss_that_is_no_number_is_told_as_a_bad_one() -> None:
@@ -232,7 +242,7 @@ def test_a_loss_that_is_no_number_is_told_as_a_bad_one() -> None:
 
     rule = make_rule("adam")
     before = weights(rule)
-    done = meta_train_rule(rule, [Broken(1.0)], training(recipe=replace(RECIPE, n_steps=2), validate_every=2))
+    done = meta_train_rule(rule, [Broken(1.0, 1.0)], training(recipe=replace(RECIPE, n_steps=2), validate_every=2))
     assert done.looks[0].loss > 1e20
     assert torch.equal(before, weights(rule))  # there was nothing to learn from
 
@@ -256,7 +266,7 @@ def test_the_horizon_grows_over_the_first_half() -> None:
 
 
 def test_patience_ends_a_training() -> None:
-    kind = OneNumber(*[1.0, 2.0, 3.0, 4.0])
+    kind = OneNumber(9.0, 1.0, 2.0, 3.0, 4.0)
     recipe = replace(RECIPE, n_steps=100)
     done = meta_train_rule(make_rule("adam"), [kind], training(recipe=recipe, validate_every=2, patience=2))
     assert (done.stopped, done.looks[-1].step, done.best_step) == ("patience", 6, 2)
