@@ -275,8 +275,8 @@ def report(given: argparse.Namespace) -> None:
         "*Alone*: 5-way 1-shot where normalization takes its statistics from the support alone, so that queries do not "
         "help each other. *Begins with*: whose trained backbone, as the papers' own trainings take days on a CPU: "
         "`strides` and `maps` are Prototypical Networks on the backbones of the gradient family and of Relation "
-        "Networks, trained for 12 and 7 minutes, which the minutes leave out. Weights are those of the best look at the "
-        "validation classes (200 episodes), so figures are a little too good."
+        "Networks, trained for 12 and 7 minutes, which the minutes leave out. Weights are those of the best look at "
+        "the validation classes (200 episodes), so figures are a little too good."
     )
     command = "python benchmarks/few_shot_omniglot.py --data images_background.zip"
     write("few_shot_omniglot", heads, rows, command, remarks)
