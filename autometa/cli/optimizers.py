@@ -76,7 +76,10 @@ def list_rules(as_json: JsonOption = False) -> None:
     for kind in OPTIMIZEES:
         table.add_row(kind.name, kind.summary, ", ".join(_options(kind.factory())))
     shown.print(table)
-    told = [f"{name} ({one['rule']}, on {', '.join(one['optimizees'])})" for name, one in trained.items()]
+    told = [
+        f"{name} ({one['rule']}, {'on ' + ', '.join(one['optimizees']) if one['optimizees'] else 'not trained yet'})"
+        for name, one in trained.items()
+    ]
     shown.print(f"Trained, for autometa optimizers eval NAME: {'; '.join(told) or 'none'}", soft_wrap=True)
 
 

@@ -10,7 +10,10 @@ from autometa.learned_optimizers._problems import Batch, Optimizees, Problems, S
 
 
 class Quadratic(Optimizees):
-    """f(theta) = ||W theta - y||^2, W and y independent and standard normal, theta begins at N(0, 0.01^2).
+    """Quadratics in ten dimensions, as in the first paper.
+
+    Andrychowicz et al. (2016), sec. 3.1: f(theta) = ||W theta - y||^2 with W and y independent and standard normal;
+    theta begins at N(0, 0.01^2).
 
     Args:
         n_dimensions: Of theta.
