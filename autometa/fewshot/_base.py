@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from autometa.errors import OptionError
 from autometa.fewshot._backbones import Backbone, BackboneSpec, NormMode
 from autometa.fewshot._episodes import Episodes, Predictor, Support
+from autometa.metatraining import Schedule
 
 Family = Literal["metric", "model", "optimization", "baseline"]
 Order = Literal["", "first", "second"]
@@ -77,7 +78,7 @@ class Recipe:
     n_steps: int = 10_000
     optimizer: Literal["adam", "sgd"] = "adam"
     lr: float = 1e-3
-    schedule: Literal["constant", "halving", "cosine", "linear"] = "cosine"
+    schedule: Schedule = "cosine"
     clip: float = 0.0
     clip_value: float = 0.0
     weight_decay: float = 0.0

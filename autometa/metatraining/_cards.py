@@ -26,7 +26,7 @@ def read_card(folder: Path, kind: str, version: int) -> dict[str, Any]:
     try:
         card = json.loads((folder / _CARD).read_text())
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} holds no {noun}: {error}.") from error
+        raise ModelError(f"{folder} holds no {noun}: {error}. Name the folder of a training.") from error
     if not isinstance(card, dict) or card.get("kind", kind) != kind:
         raise ModelError(f"{folder} holds no {noun}: its card says {card.get('kind') if card else card!r}.")
     if card.get("format") != version:
