@@ -5,6 +5,7 @@ Importing this module enters `CandidateNets` into `autometa.learned_optimizers.O
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
@@ -16,11 +17,11 @@ from torch.func import functional_call
 from autometa.candidates._mlp import MLP
 from autometa.candidates._mlp_base import TabularMLP
 from autometa.candidates._mlp_estimator import MLPClassifier, MLPRegressor
-from autometa.candidates._mlp_inputs import InputPlan
+from autometa.candidates._mlp_inputs import InputPlan, holdout_split
 from autometa.candidates._mlp_net import NetSpec, TabularNet
 from autometa.candidates._mlp_optimizer import EMBEDDING_FACTOR
 from autometa.candidates._mlp_train import Rows as NetRows
-from autometa.candidates._mlp_train import members_loss
+from autometa.candidates._mlp_train import cosine, members_loss
 from autometa.datasets import Dataset
 from autometa.errors import OptionError
 from autometa.learned_optimizers import (
@@ -36,15 +37,18 @@ from autometa.learned_optimizers import (
 from autometa.metatraining import generator_of
 
 _EMBEDDING = "numeric."  # how the names of the numeric embedding's parameters begin
+_ENOUGH_JUDGES, _MOST_HELD_OUT = 256, 0.9
+_LEAST = {"width": 1, "n_blocks": 0, "ensemble_size": 1, "batch_size": 1, "held_out": 0, "cosine_steps": 0}
 
 
 class CandidateNets(TablePerceptron):
     """Networks of the MLP candidate on tables, classification or regression; each draw takes one of the tables.
 
     All is as in `MLPClassifier` and `MLPRegressor`: what becomes of the columns, the network and where it starts, the
-    epochs of shuffled batches, the mean loss of the members. Left out is what makes training noisier or is not the
-    rule's: dropout, label smoothing, weight decay, the cosine, and the held-out rows. Tables are shared between the
-    splits as `TablePerceptron` does.
+    epochs of shuffled batches, the cosine that multiplies updates, the mean loss of the members on held-out rows, by
+    which optimizations are judged: on the rows that a small table learns from, the fastest optimizer is the one that
+    overfits first. Left out is what makes training noisier or is not the rule's: dropout, label smoothing and weight
+    decay. Tables are shared between the splits as `TablePerceptron` does.
 
     The candidate gives the parameters of the numeric embedding `EMBEDDING_FACTOR` times the step of the others, of
     which a rule knows nothing. Here these parameters are in units of that factor instead (`Problems.scales`): where
@@ -60,6 +64,8 @@ class CandidateNets(TablePerceptron):
         n_blocks: See there.
         ensemble_size: See there.
         batch_size: See there.
+        held_out: Share of the rows that judge; 0 judges by those that are learned from.
+        cosine_steps: Steps after which the cosine is at 0; 0 leaves it out.
     """
 
     name: ClassVar = "mlp_candidate"
@@ -74,6 +80,8 @@ class CandidateNets(TablePerceptron):
         n_blocks: int = 2,
         ensemble_size: int = 4,
         batch_size: int = 128,
+        held_out: float = 0.2,
+        cosine_steps: int = horizon,
     ) -> None:
         super().__init__(tables=tables, width=width, batch_size=batch_size)
         self._n_categorical = dict(n_categorical or {})
@@ -83,16 +91,23 @@ class CandidateNets(TablePerceptron):
                 f"{', '.join(sorted(self._tables))}."
             )
         self.n_blocks, self.ensemble_size = n_blocks, ensemble_size
-        for option, least in (("width", 1), ("n_blocks", 0), ("ensemble_size", 1), ("batch_size", 1)):
+        self.held_out, self.cosine_steps = held_out, cosine_steps
+        for option, least in _LEAST.items():
             value = getattr(self, option)
             if not value >= least:
                 raise OptionError(f"{option} of {self.name} is at least {least}, but got {value!r}. Raise it.")
+        if held_out > _MOST_HELD_OUT:
+            raise OptionError(
+                f"held_out of {self.name} is a share of the rows up to {_MOST_HELD_OUT:g}, but got {held_out!r}. "
+                "Lower it."
+            )
 
     @property
     def description(self) -> dict[str, int | float | str]:
         """As of `TablePerceptron`, with this network."""
         told = {key: value for key, value in super().description.items() if key not in ("depth", "activation")}
-        return {**told, "n_blocks": self.n_blocks, "ensemble_size": self.ensemble_size}
+        own = ("n_blocks", "ensemble_size", "held_out", "cosine_steps")
+        return {**told, **{name: getattr(self, name) for name in own}}
 
     def _on(self, name: str, n_problems: int, generator: torch.Generator, split: Split) -> Problems:
         rows = self._tables[name]
@@ -108,7 +123,16 @@ class CandidateNets(TablePerceptron):
         if any(unit != 1.0 for unit in units.values()):
             scales = torch.cat([torch.full_like(value.flatten(1), units[key]) for key, value in params.items()], 1)
         key = int(torch.randint(1 << 31, (), generator=generator))
-        return Problems(params, _Loss(nets[0]), _Batches(prepared, n_problems, self.batch_size, key), scales)
+        judges = None
+        if self.held_out:
+            # None of those that judge is learned from; more of them than this would cost more than they tell.
+            which = holdout_split(prepared.y.cpu().numpy(), self.held_out, np.random.default_rng(key))
+            learned, judging = (torch.from_numpy(index).to(self.device) for index in which)
+            judges = _named(prepared.take(judging[:_ENOUGH_JUDGES].expand(n_problems, -1)))
+            prepared = prepared.take(learned)
+        batches = _Batches(prepared, n_problems, self.batch_size, key)
+        rate = _Cosine(self.cosine_steps) if self.cosine_steps else None
+        return Problems(params, _Loss(nets[0]), batches, scales, judges, rate)
 
     def _prepared(self, rows: Rows, n_categorical: int) -> tuple[NetSpec, NetRows]:
         """The network that the candidate would make for a table, and the table as it would read it."""
@@ -155,8 +179,21 @@ class _Batches:
     def __call__(self, step: int) -> Batch:
         epoch, part = divmod(step, self._n_batches)
         chosen = self._orders(epoch).tensor_split(self._n_batches, dim=1)[part]
-        its = self._rows.take(chosen)
-        return {"numeric": its.numeric, "flags": its.flags, "codes": its.codes, "y": its.y}
+        return _named(self._rows.take(chosen))
+
+
+def _named(rows: NetRows) -> Batch:
+    return {"numeric": rows.numeric, "flags": rows.flags, "codes": rows.codes, "y": rows.y}
+
+
+@dataclass(frozen=True, slots=True)
+class _Cosine:
+    """The candidate's schedule over so many steps."""
+
+    n_steps: int
+
+    def __call__(self, step: int) -> float:
+        return cosine(min(step / self.n_steps, 1.0))
 
 
 def candidate_rows(dataset: Dataset) -> tuple[Rows, int]:

@@ -289,7 +289,7 @@ def _epochs(net: TabularNet, rows: Rows, phase: Phase, options: Options, generat
             if out_of_time:
                 yield True
                 return
-            loss = _step(net, batch, optimizer, _cosine(progress), options, masks)
+            loss = _step(net, batch, optimizer, cosine(progress), options, masks)
             if options.optimizer == "learned" and not loss.isfinite():
                 raise Diverged(f"the training loss was {float(loss)} in epoch {epoch + 1}")
         yield False
@@ -341,7 +341,8 @@ class _Watch:
             raise Diverged(f"the loss went from {self._initial:.3g} to no less than {lowest:.3g}")
 
 
-def _cosine(progress: float) -> float:
+def cosine(progress: float) -> float:
+    """What multiplies updates after a share of the training: 1 at its beginning, 0 at its end."""
     return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 

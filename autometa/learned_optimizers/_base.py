@@ -160,11 +160,11 @@ class LearnedOptimizer(nn.Module, ABC, Generic[AnyOptions]):
         after = self.step(state.layout.flat(grads), state, loss=loss)
         return after.params, after
 
-    def step(self, gradients: Tensor, state: State, *, loss: Tensor | None = None) -> State:
-        """`update` for gradients that are one vector (..., n)."""
+    def step(self, gradients: Tensor, state: State, *, loss: Tensor | None = None, rate: float = 1.0) -> State:
+        """`update` for gradients that are one vector (..., n); ``rate`` multiplies it."""
         with torch.no_grad():
             signals, statistics = self.seen(gradients, state, loss)
-        weights, memory = self.moved(signals, state.weights, state.memory, state.step)
+        weights, memory = self.moved(signals, state.weights, state.memory, state.step, rate)
         return State(state.layout, weights, memory, statistics, state.step + 1)
 
     def seen(self, gradients: Tensor, state: State, loss: Tensor | None) -> tuple[Tensor, Slots]:
@@ -177,7 +177,14 @@ class LearnedOptimizer(nn.Module, ABC, Generic[AnyOptions]):
             clean, state.weights.detach(), state.statistics, layout=state.layout, step=state.step, loss=told
         )
 
-    def moved(self, signals: Tensor, weights: Tensor, memory: Slots, step: int) -> tuple[Tensor, Slots]:
+    def moved(
+        self, signals: Tensor, weights: Tensor, memory: Slots, step: int, rate: float = 1.0
+    ) -> tuple[Tensor, Slots]:
+        """`move`, ``rate`` times as far."""
+        after, kept = self._in_chunks(signals, weights, memory, step)
+        return (after if rate == 1.0 else weights + rate * (after - weights)), kept
+
+    def _in_chunks(self, signals: Tensor, weights: Tensor, memory: Slots, step: int) -> tuple[Tensor, Slots]:
         """`move`, in chunks where no derivatives are wanted and the processor has caches."""
         if torch.is_grad_enabled() or weights.device.type != "cpu" or weights.numel() <= _CHUNK:
             return self.move(signals, weights, memory, step=step)

@@ -28,12 +28,17 @@ class Problems:
         loss: Of one problem, from its parameters and its data; a scalar, differentiable.
         batch: The data of a step, each (n_problems, ...). The same step gives the same data.
         scales: What the parameters are multiplied by before they are used, (n_problems, n_coordinates); None is 1.
+        held_out: Data that judge, each (n_problems, ...), from which nothing is learned; None judges by the data of
+            each step.
+        rate: What updates are multiplied by at a step, as a learning rate's schedule does; None is 1.
     """
 
     params: Params
     loss: Callable[[Params, Batch], Tensor]
     batch: Callable[[int], Batch]
     scales: Tensor | None = None
+    held_out: Batch | None = None
+    rate: Callable[[int], float] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.params.values())))
@@ -47,13 +52,17 @@ class Problems:
         """Some of the problems."""
         if len(which) == len(self):
             return self
-        first, last = which.start, which.stop
 
-        def batch(step: int) -> Batch:
-            return {name: value[first:last] for name, value in self.batch(step).items()}
+        def its(values: Batch) -> Batch:
+            return {name: value[which.start : which.stop] for name, value in values.items()}
 
-        params = {name: value[first:last] for name, value in self.params.items()}
-        return Problems(params, self.loss, batch, None if self.scales is None else self.scales[first:last])
+        return replace(
+            self,
+            params=its(self.params),
+            batch=lambda step: its(self.batch(step)),
+            scales=None if self.scales is None else self.scales[which.start : which.stop],
+            held_out=None if self.held_out is None else its(self.held_out),
+        )
 
     def scaled(self, bound: float, generator: torch.Generator) -> "Problems":
         """The same problems in other units, drawn for each coordinate: exp(U(-bound, bound)).
@@ -69,18 +78,30 @@ class Problems:
 
     def gradients(self, weights: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Gradients (n_problems, n_coordinates) and losses (n_problems,) at ``weights``, on the data of a step."""
-        layout = self.layout
-        at = layout.named(weights if self.scales is None else weights * self.scales)
-        found, losses = vmap(grad_and_value(self.loss))(at, self.batch(step))
-        gradients = layout.flat(found)
-        return (gradients if self.scales is None else gradients * self.scales), losses
+        return self._gradients(weights, self.batch(step))
+
+    def judged(self, weights: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """`gradients` on the data that judge."""
+        return self._gradients(weights, self.batch(step) if self.held_out is None else self.held_out)
 
     @torch.no_grad()
     def losses(self, weights: Tensor, step: int) -> Tensor:
-        """Losses (n_problems,) at ``weights``, on the data of a step."""
-        at = self.layout.named(weights if self.scales is None else weights * self.scales)
-        found: Tensor = vmap(self.loss)(at, self.batch(step))
+        """Losses (n_problems,) at ``weights``, on the data that judge."""
+        data = self.batch(step) if self.held_out is None else self.held_out
+        found: Tensor = vmap(self.loss)(self._at(weights), data)
         return found
+
+    def rate_of(self, step: int) -> float:
+        """`rate`."""
+        return 1.0 if self.rate is None else self.rate(step)
+
+    def _at(self, weights: Tensor) -> Params:
+        return self.layout.named(weights if self.scales is None else weights * self.scales)
+
+    def _gradients(self, weights: Tensor, data: Batch) -> tuple[Tensor, Tensor]:
+        found, losses = vmap(grad_and_value(self.loss))(self._at(weights), data)
+        gradients = self.layout.flat(found)
+        return (gradients if self.scales is None else gradients * self.scales), losses
 
 
 class Optimizees(ABC):

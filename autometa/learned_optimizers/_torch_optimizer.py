@@ -105,9 +105,8 @@ class TorchOptimizer(torch.optim.Optimizer):
             )
         gradients = layout.flat({name: value.grad.float() for name, value in named.items() if value.grad is not None})
         told = None if loss is None else torch.as_tensor(loss, dtype=before.dtype, device=before.device).detach()
-        after = self.rule.step(gradients, State(layout, before, memory, statistics, step), loss=told)
-        moved = after.weights if lr == 1.0 else before + lr * (after.weights - before)
-        for value, found in zip(used, layout.named(moved).values(), strict=True):
+        after = self.rule.step(gradients, State(layout, before, memory, statistics, step), loss=told, rate=lr)
+        for value, found in zip(used, after.params.values(), strict=True):
             value.copy_(found)
         self._scatter(used, layout, after)
 

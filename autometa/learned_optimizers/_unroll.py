@@ -23,7 +23,7 @@ class Segment:
 
     Attributes:
         state: After them, without its past.
-        losses: Before each step and after the last one, (n_problems, n_steps + 1).
+        losses: On the data that judge, before each step and after the last one, (n_problems, n_steps + 1).
         surrogate: A scalar whose derivative by the rule's parameters is that of the objective over the steps, for
             problems whose losses stay finite; its value means nothing. None where no derivatives were wanted.
     """
@@ -34,7 +34,10 @@ class Segment:
 
 
 def rollout(rule: LearnedOptimizer[Any], problems: Problems, n_steps: int) -> Tensor:
-    """Losses of whole optimizations, before each step and after the last one, (n_problems, n_steps + 1)."""
+    """Losses of whole optimizations on the data that judge, before each step and after the last one.
+
+    Shape (n_problems, n_steps + 1).
+    """
     state = rule.init_state(problems.params, n_leading=1)
     with torch.no_grad():
         return advance(rule, problems, state, n_steps).losses
@@ -46,8 +49,8 @@ def advance(rule: LearnedOptimizer[Any], problems: Problems, state: State, n_ste
     losses = []
     for _ in range(n_steps):
         gradients, loss = problems.gradients(state.weights, state.step)
-        losses.append(loss)
-        state = rule.step(gradients, state, loss=loss)
+        losses.append(loss if problems.held_out is None else problems.losses(state.weights, state.step))
+        state = rule.step(gradients, state, loss=loss, rate=problems.rate_of(state.step))
     losses.append(problems.losses(state.weights, state.step))
     return Segment(state, torch.stack(losses, 1), None)
 
@@ -66,9 +69,10 @@ def unroll(
 
     Derivatives of gradients by parameters are dropped (Andrychowicz et al., 2016, sec. 2.1, the dashed edges of
     fig. 2). The rule then sees a coordinate's gradients as given, so the objective's derivative is the sum over steps
-    and coordinates of the loss's gradient there, which the optimization computes anyway, times the derivative of the
-    coordinate. So nothing is backpropagated through the optimizees; and as every coordinate's term is computed from
-    its own past alone, a sample of the coordinates gives an unbiased estimate, at a fraction of time and memory.
+    and coordinates of the loss's gradient there times the derivative of the coordinate. The optimization computes that
+    gradient anyway, but for the one on held-out data, where these judge. So nothing is backpropagated through the
+    optimizees; and as every coordinate's term is computed from its own past alone, a sample of the coordinates gives an
+    unbiased estimate, at a fraction of time and memory.
 
     Args:
         rule: Whose parameters get gradients when the surrogate is backpropagated.
@@ -85,15 +89,17 @@ def unroll(
     surrogate = state.weights.new_zeros(())
     for t in range(n_steps + 1):
         gradients, loss = problems.gradients(state.weights, state.step)
-        losses.append(loss)
+        its, judged = (gradients, loss) if problems.held_out is None else problems.judged(state.weights, state.step)
+        losses.append(judged)
         if t:
-            surrogate = surrogate + traced.term(_weighted(gradients, loss, objective))
+            surrogate = surrogate + traced.term(_weighted(its, judged, objective))
         if t == n_steps:
             break
         with torch.no_grad():
             signals, statistics = rule.seen(gradients, state, loss)
-        traced.move(signals, state.step)
-        weights, memory = traced.full(signals, state)
+        rate = problems.rate_of(state.step)
+        traced.move(signals, state.step, rate)
+        weights, memory = traced.full(signals, state, rate)
         state = State(state.layout, weights, memory, statistics, state.step + 1)
     return Segment(state, torch.stack(losses, 1), surrogate)
 
@@ -134,15 +140,15 @@ class _Traced:
     def term(self, gradients: Tensor) -> Tensor:
         return (self._take(gradients) * self.weights).sum() / self.share
 
-    def move(self, signals: Tensor, step: int) -> None:
-        self.weights, self.memory = self.rule.move(self._take(signals), self.weights, self.memory, step=step)
+    def move(self, signals: Tensor, step: int, rate: float) -> None:
+        self.weights, self.memory = self.rule.moved(self._take(signals), self.weights, self.memory, step, rate)
 
-    def full(self, signals: Tensor, state: State) -> tuple[Tensor, Slots]:
+    def full(self, signals: Tensor, state: State, rate: float) -> tuple[Tensor, Slots]:
         """Weights and memory of all coordinates after the step, without a past."""
         if self.index is None:
             return self.weights.detach(), {name: value.detach() for name, value in self.memory.items()}
         with torch.no_grad():
-            return self.rule.moved(signals, state.weights, state.memory, state.step)
+            return self.rule.moved(signals, state.weights, state.memory, state.step, rate)
 
 
 BASELINES: dict[str, Callable[[Tensor, float], torch.optim.Optimizer]] = {
@@ -160,9 +166,9 @@ def rollout_baseline(name: str, lr: float, problems: Problems, n_steps: int) -> 
     optimizer = BASELINES[name](weights, lr)
     losses = []
     for step in range(n_steps):
-        gradients, loss = problems.gradients(weights.detach(), step)
-        losses.append(loss)
-        weights.grad = gradients
+        weights.grad, loss = problems.gradients(weights.detach(), step)
+        losses.append(loss if problems.held_out is None else problems.losses(weights.detach(), step))
+        optimizer.param_groups[0]["lr"] = lr * problems.rate_of(step)
         optimizer.step()
     losses.append(problems.losses(weights.detach(), n_steps))
     return torch.stack(losses, 1)

@@ -39,8 +39,9 @@ def table(n: int = 50, seed: int = 0, *, numbers: bool = False) -> Rows:
 
 
 def kind(**change: Any) -> CandidateNets:
+    """Small networks that are judged by what they learn from, without a schedule."""
     settings: dict[str, Any] = {"tables": {"mine": table()}, "n_categorical": {"mine": 2}, "width": 8, "batch_size": 16}
-    return CandidateNets(**(settings | change))
+    return CandidateNets(**(settings | {"held_out": 0.0, "cosine_steps": 0} | change))
 
 
 def test_it_is_among_the_kinds_and_only_the_candidates_layer_enters_it() -> None:
@@ -156,6 +157,42 @@ def test_the_same_seed_gives_the_same_and_splits_have_rows_or_tables_of_their_ow
     assert sum(many.sample(1, seed=0).batch(step)["y"].numel() for step in range(4)) == 50
 
 
+def test_held_out_rows_judge_and_are_not_learned_from() -> None:
+    n = 50
+    rows = Rows(torch.arange(float(n))[:, None], torch.arange(n) % 2)
+    tables = dict.fromkeys((f"t{i}" for i in range(5)), rows)
+    problems = kind(tables=tables, n_categorical={}, held_out=0.2).sample(2, seed=0)
+    assert problems.held_out is not None
+    judges = problems.held_out["numeric"]
+    assert judges.shape == (2, 10, 1)
+    assert torch.equal(judges[0], judges[1])
+    n_batches = 3  # of forty rows
+    learned = {float(one) for step in range(n_batches) for one in problems.batch(step)["numeric"].flatten()}
+    assert len(learned) == 40
+    assert not learned & set(judges.flatten().tolist())
+    weights = problems.layout.flat(problems.params)
+    net = net_of(problems, 1)
+    its = {name: value[1] for name, value in problems.held_out.items()}
+    loss = members_loss(net(its["numeric"], its["flags"], its["codes"]), its["y"])
+    assert float(problems.losses(weights, 0)[1]) == pytest.approx(float(loss.detach()), rel=1e-5)
+    assert not torch.equal(rollout(make_rule("adam"), problems, 1)[:, 0], problems.gradients(weights, 0)[1])
+    another = kind(tables=tables, n_categorical={}, held_out=0.2).sample(2, seed=1).held_out
+    assert another is not None
+    assert not torch.equal(another["numeric"], judges)
+
+
+def test_the_cosine_is_the_candidates_and_ends_at_nothing() -> None:
+    problems = kind(cosine_steps=4).sample(2, seed=0)
+    assert [problems.rate_of(step) for step in range(6)] == pytest.approx(
+        [1.0, 0.853553, 0.5, 0.146447, 0.0, 0.0], abs=1e-6
+    )
+    rule = make_rule("adam")
+    ended = advance(rule, problems, rule.init_state(problems.params, n_leading=1), 4).state
+    still = advance(rule, problems, ended, 2).state
+    assert torch.equal(ended.weights, still.weights)
+    assert not torch.equal(ended.weights, advance(rule, kind().sample(2, seed=0), ended, 2).state.weights)
+
+
 def test_tables_without_numbers_have_no_units() -> None:
     rows = Rows(torch.arange(40)[:, None] % 12 * 1.0, torch.arange(40) % 3)
     problems = kind(tables={"codes": rows}, n_categorical={"codes": 1}).sample(2, seed=0)
@@ -205,6 +242,9 @@ def test_a_dataset_is_prepared_as_the_candidate_does() -> None:
         ({"n_blocks": -1}, "n_blocks of mlp_candidate is at least 0, but got -1"),
         ({"ensemble_size": 0}, "ensemble_size"),
         ({"batch_size": 0}, "batch_size"),
+        ({"held_out": -0.1}, "held_out of mlp_candidate is at least 0, but got -0.1"),
+        ({"held_out": 0.95}, "share of the rows up to 0.9, but got 0.95"),
+        ({"cosine_steps": -1}, "cosine_steps"),
         ({"n_categorical": {"yours": 1}}, r"there is no table 'yours'\. There are: mine"),
     ],
 )

@@ -255,4 +255,4 @@ def test_a_second_training_that_runs_out_of_time_leaves_the_first(monkeypatch: p
 
 @pytest.mark.parametrize(("progress", "factor"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)])
 def test_learning_rate_follows_a_cosine(progress: float, factor: float) -> None:
-    assert _mlp_train._cosine(progress) == pytest.approx(factor)
+    assert _mlp_train.cosine(progress) == pytest.approx(factor)

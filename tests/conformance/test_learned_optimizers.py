@@ -107,8 +107,8 @@ class MovesGenerators(Honest):
 class WorksInPlace(Honest):
     """The update is right, but the state before it becomes the state after it."""
 
-    def step(self, gradients: Tensor, state: State, *, loss: Tensor | None = None) -> State:
-        after = super().step(gradients, State(*_copies(state)), loss=loss)
+    def step(self, gradients: Tensor, state: State, *, loss: Tensor | None = None, rate: float = 1.0) -> State:
+        after = super().step(gradients, State(*_copies(state)), loss=loss, rate=rate)
         state.weights.data.copy_(after.weights)
         return after
 

@@ -52,6 +52,17 @@ def test_gradient_descent_on_a_bowl_is_a_geometric_series() -> None:
     assert losses.tolist() == [pytest.approx([8.0, 2.0, 0.5, 0.125]), pytest.approx([2.0, 0.5, 0.125, 0.03125])]
 
 
+def test_baselines_follow_the_schedule_and_are_judged_by_held_out_data() -> None:
+    losses = rollout_baseline("sgd", 0.5, replace(one_bowl(), rate=lambda step: 0.5**step), 3)
+    assert losses[0].sqrt().tolist() == pytest.approx([8**0.5 * factor for factor in (1.0, 0.5, 0.375, 0.328125)])
+    moved = replace(
+        one_bowl(),
+        loss=lambda params, data: 0.5 * (params["x"] - data["t"]).square().sum(),
+        held_out={"t": torch.tensor([1.0, -1.0])},
+    )
+    assert rollout_baseline("sgd", 0.5, moved, 2).tolist() == [[4.5, 0.5, 0.0], [4.5, 2.0, 1.125]]
+
+
 @pytest.mark.parametrize("name", sorted(BASELINES))
 def test_problems_side_by_side_are_descended_on_as_alone(name: str) -> None:
     problems = Bowls().sample(3, seed=0)

@@ -300,3 +300,41 @@ def test_a_segment_ends_without_its_past() -> None:
     whole = rollout(rule, problems, 5)
     assert torch.allclose(torch.cat([first.losses, second.losses[:, 1:]], 1), whole, atol=1e-6)
     assert advance(rule, problems, start, 5).surrogate is None
+
+
+def judged() -> Problems:
+    """Parabolas whose lowest points are elsewhere for the data that judge; updates get smaller by halves."""
+    learned, judging = ({"lowest": torch.tensor([[1.0, 2.0], [3.0, -1.0]]) * sign} for sign in (1.0, -0.5))
+    return Problems(
+        {"x": torch.tensor([[0.5, 0.0], [1.0, 2.0]])},
+        lambda params, data: (params["x"] - data["lowest"]).square().sum(),
+        lambda step: learned,
+        held_out=judging,
+        rate=lambda step: 0.5**step,
+    )
+
+
+def test_held_out_data_judge_and_the_schedule_holds_in_derivatives_too() -> None:
+    problems, rule = judged(), make_rule("lstm", TINY)
+    assert problems.held_out is not None
+    segment = unroll(rule, problems, rule.init_state(problems.params, n_leading=1), 3)
+    assert segment.surrogate is not None
+    segment.surrogate.backward()  # type: ignore[no-untyped-call]
+    found = [value.grad.clone() for value in rule.parameters() if value.grad is not None]
+    rule.zero_grad()
+    state, total, losses = rule.init_state(problems.params, n_leading=1), torch.zeros(()), []
+    for step in range(4):
+        judge = (state.weights - problems.held_out["lowest"]).square().sum(1)
+        losses.append(judge.detach())
+        total = total + (judge.mean() if step else 0.0)
+        before = state.weights
+        gradients = 2.0 * (before - problems.batch(0)["lowest"]).detach()
+        state = rule.step(gradients, state)
+        state = replace(state, weights=before + 0.5**step * (state.weights - before))
+    total.backward()  # type: ignore[no-untyped-call]
+    expected = [value.grad for value in rule.parameters() if value.grad is not None]
+    assert len(found) == len(expected) > 0
+    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-7) for a, b in zip(found, expected, strict=True))
+    assert torch.allclose(segment.losses, torch.stack(losses, 1))
+    assert torch.allclose(rollout(rule, problems, 3), segment.losses)
+    assert torch.allclose(rollout(rule, problems.part(range(1, 2)), 3)[0], segment.losses[1])
