@@ -75,9 +75,19 @@ BACKBONES: dict[str, dict[str, Any]] = {
 STARTS: dict[str, str] = {
     **dict.fromkeys(("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile"), "strides"),
     "relation": "maps",
-    **dict.fromkeys(("snail", "meta_networks"), "prototypical"),
+    **dict.fromkeys(("siamese", "snail", "meta_networks"), "prototypical"),
 }
 """Who begins with what: on a CPU the trainings of their own papers, of millions of tasks, take days."""
+
+_GENTLY = {"lr": 2e-4}
+_THREE_STEPS = {"n_inner_steps": 3, "n_inner_steps_test": 5}
+STARTED: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("maml_plus_plus", "anil", "imaml"), _GENTLY),
+    **dict.fromkeys(("maml", "fomaml"), {**_GENTLY, "options": _THREE_STEPS}),
+    "meta_sgd": {**_GENTLY, "options": {**_THREE_STEPS, "lowest_rate": 0.2, "highest_rate": 0.4}},
+}
+"""What who begins so needs beside `SETTINGS`: small steps, which do not lose what is there, and inner loops of more
+than the papers' one step, as a head that begins at zero is no classifier after one."""
 
 GRADIENT = ("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile", "meta_learner_lstm")
 """In single precision always; the others may do with less."""
@@ -175,6 +185,9 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     before = 0.0
     if given.go_on_from is not None and (earlier := _earlier(given.go_on_from, unit)) is not None:
         begins, before = earlier
+    if begins is not None:
+        started = STARTED.get(unit.algorithm, {})
+        settings |= {**started, "options": {**settings.get("options", {}), **started.get("options", {})}}
     settings |= BACKBONES.get(unit.algorithm, {})
     done = meta_train_by_name(
         "prototypical" if unit.algorithm in BACKBONES else unit.algorithm,

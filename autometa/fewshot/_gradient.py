@@ -6,7 +6,7 @@ Inner loops are written for one episode and vmapped over a batch of them: one pa
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +75,16 @@ class GradientLearner(FewShotLearner[G]):
         small = len(form.shape) == 3 and min(form.shape[1:]) <= _SMALL
         norm: NormMode = "transductive" if form.n_way else "none"
         return replace(spec, norm=norm, downsample="stride" if small else "max")
+
+    def take_backbone(self, other: FewShotLearner[Any]) -> None:
+        """The linear layer begins at zero.
+
+        Its first inner step then makes it a classifier by the classes' mean features, which are good ones already, and
+        leaves these alone; a random layer would send random gradients through them.
+        """
+        super().take_backbone(other)
+        nn.init.zeros_(self.net.head.weight)
+        nn.init.zeros_(self.net.head.bias)
 
     @property
     def initial(self) -> Params:

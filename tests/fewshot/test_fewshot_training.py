@@ -190,13 +190,18 @@ def test_unknown_options_are_named() -> None:
 def test_a_learner_begins_with_the_backbone_of_another(name: str) -> None:
     spec = BackboneSpec(name="mlp", width=16, depth=2, norm="transductive", seed=3)
     trained, learner = make_learner("prototypical", FORM, spec), make_learner(name, FORM, replace(spec, seed=4))
-    head = {key: value for key, value in weights(learner).items() if "backbone" not in key}
+    others = {key: value for key, value in weights(learner).items() if "backbone" not in key}
     learner.start_from(trained)
     mine = {key.rpartition("backbone.")[2]: value for key, value in weights(learner).items() if "backbone." in key}
     its = {key.removeprefix("backbone."): value for key, value in weights(trained).items()}
     assert all(torch.equal(mine[key], value) for key, value in its.items())
     after = weights(learner)
-    assert all(torch.equal(after[key], value) for key, value in head.items() if "norm" not in key)
+    heads = [key for key in others if key.startswith("net.head.")]
+    assert len(heads) == (0 if name == "snail" else 2)
+    assert all(bool((after[key] == 0.0).all()) for key in heads)  # their first step makes them a classifier
+    assert all(
+        torch.equal(after[key], value) for key, value in others.items() if "norm" not in key and key not in heads
+    )
 
 
 def test_the_normalization_of_every_step_begins_as_the_trained_one() -> None:
