@@ -83,7 +83,8 @@ _GENTLY = {"lr": 2e-4}
 _THREE_STEPS = {"n_inner_steps": 3, "n_inner_steps_test": 5}
 STARTED: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("maml_plus_plus", "anil", "imaml"), _GENTLY),
-    **dict.fromkeys(("maml", "fomaml"), {**_GENTLY, "options": _THREE_STEPS}),
+    "maml": {**_GENTLY, "options": _THREE_STEPS},
+    "fomaml": {**_GENTLY, "options": _THREE_STEPS},
     "meta_sgd": {**_GENTLY, "options": {**_THREE_STEPS, "lowest_rate": 0.2, "highest_rate": 0.4}},
 }
 """What who begins so needs beside `SETTINGS`: small steps, which do not lose what is there, and inner loops of more
