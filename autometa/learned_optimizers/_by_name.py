@@ -51,6 +51,8 @@ def meta_train_rule_by_name(
     objective: str | None = None,
     n_coordinates: int | None = None,
     estimator: str | None = None,
+    n_pairs: int | None = None,
+    spread: float | None = None,
     lr: float | None = None,
     seconds: float = 0.0,
     patience: int = 0,
@@ -83,6 +85,8 @@ def meta_train_rule_by_name(
         objective: See there.
         n_coordinates: See there.
         estimator: See there.
+        n_pairs: See there.
+        spread: See there.
         lr: See there.
         seconds: Time limit; 0 is none.
         patience: Looks without a better one that end it; 0 never does.
@@ -117,6 +121,8 @@ def meta_train_rule_by_name(
         "objective": objective,
         "n_coordinates": n_coordinates,
         "estimator": estimator,
+        "n_pairs": n_pairs,
+        "spread": spread,
         "lr": lr,
     }
     training = RuleTraining(

@@ -57,6 +57,10 @@ def test_what_was_asked_for_has_the_last_word(tmp_path: Path) -> None:
     assert told["options"] == {**options, "scale": 1.0}
     recipe = told["recipe"]
     assert (recipe["scaling"], recipe["lr"], recipe["n_coordinates"], recipe["objective"]) == (0.5, 0.1, 3, "log")
+    more = {"estimator": "evolution", "n_pairs": 1, "spread": 0.25, "steps": 1}
+    train("lstm", ["quadratic"], tmp_path / "e", options=TINY, **more)
+    recipe = card(tmp_path / "e")["recipe"]
+    assert (recipe["estimator"], recipe["n_pairs"], recipe["spread"]) == ("evolution", 1, 0.25)
 
 
 @pytest.mark.parametrize(("rule", "scaling"), [("rnnprop", 1.0), ("small_mlp", 1.0), ("lstm", 0.0), ("adam", 0.0)])
