@@ -144,7 +144,9 @@ class Note:
 class SearchInfo:
     """What a search is about: the head of its log, its report and its tracking run.
 
-    ``settings`` are the options in force, as strings, for display.
+    ``settings`` are the options in force, as strings, for display. ``what`` says whether it has trials, or is one
+    training with its curves. ``resume`` is the command that goes on with it, all options repeated; where it is empty,
+    ``autometa tune --resume`` with the folder does.
     """
 
     name: str
@@ -156,3 +158,5 @@ class SearchInfo:
     seed: int
     folder: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    what: Literal["search", "training"] = "search"
+    resume: str = ""

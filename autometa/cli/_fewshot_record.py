@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autometa.cli._training_record import TrainingRecord
+from autometa.cli._training_record import TrainingRecord, resume_command
 from autometa.records import SearchInfo
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Record(TrainingRecord):
             direction="maximize",
             seed=int(settings["seed"]),
             folder=str(folder.resolve()),
+            what="training",
+            resume=resume_command(),
             settings={name: value for name, value in settings.items() if name != "seed"},
         )
         super().__init__(folder, info, mlflow, resume=resume)

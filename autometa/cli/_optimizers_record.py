@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autometa.cli._training_record import TrainingRecord
+from autometa.cli._training_record import TrainingRecord, resume_command
 from autometa.records import SearchInfo
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class Record(TrainingRecord):
             direction="minimize",
             seed=seed,
             folder=str(folder.resolve()),
+            what="training",
+            resume=resume_command(),
             settings=settings,
         )
         super().__init__(folder, info, mlflow, resume=resume)

@@ -1,5 +1,7 @@
 """What every meta-training leaves behind in MLflow: a run whose curves go on when the training is resumed."""
 
+import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +11,12 @@ from autometa.records import SearchInfo
 from autometa.tracking import NullTracker, open_tracker
 
 _RUN = "mlflow_run_id"
+
+
+def resume_command() -> str:
+    """The command that runs, as one that goes on where it was stopped."""
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    return shlex.join(["autometa", *words, "--resume"])
 
 
 class TrainingRecord:

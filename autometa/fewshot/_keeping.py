@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from autometa.errors import ModelError, OptionError
+from autometa.errors import ModelError
 from autometa.fewshot._backbones import BackboneSpec, NormMode
 from autometa.fewshot._base import FewShotLearner, Form
+from autometa.metatraining import options_of
 from autometa.metatraining import read_card as model_card
 
 _WEIGHTS = "weights.safetensors"
@@ -100,10 +101,7 @@ def make_learner(
     from autometa.fewshot._registry import LEARNERS
 
     member = LEARNERS.create(name)
-    known = {field.name for field in fields(member.options_class)}
-    if unknown := sorted(set(options or {}) - known):
-        raise OptionError(f"{name} has no option {unknown[0]!r}. Known: {', '.join(sorted(known)) or 'none'}.")
-    learner = member(form, spec, member.options_class(**(options or {})))
+    learner = member(form, spec, options_of(name, member.options_class, options))
     # Convolutions with weights of each episode's own gain nothing from channels that lie side by side; others do.
     if member.ability.family != "optimization":
         learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from autometa.errors import ModelError, OptionError
+from autometa.errors import ModelError
 from autometa.learned_optimizers._base import LearnedOptimizer
-from autometa.metatraining import read_card, shipped_model, shipped_models
+from autometa.metatraining import options_of, read_card, shipped_model, shipped_models
 
 KIND = "learned_optimizer"
 FORMAT = 1
@@ -29,10 +29,7 @@ def make_rule(name: str, options: Mapping[str, Any] | None = None, *, seed: int 
     from autometa.learned_optimizers._registry import RULES
 
     member = RULES.create(name)
-    known = {field.name for field in fields(member.options_class)}
-    if unknown := sorted(set(options or {}) - known):
-        raise OptionError(f"{name} has no option {unknown[0]!r}. Known: {', '.join(sorted(known)) or 'none'}.")
-    return member(member.options_class(**(options or {})), seed=seed)
+    return member(options_of(name, member.options_class, options), seed=seed)
 
 
 def save_rule(rule: LearnedOptimizer[Any], folder: Path, card: Mapping[str, Any]) -> None:

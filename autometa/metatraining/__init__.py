@@ -10,6 +10,7 @@ from autometa.metatraining._devices import device_of
 from autometa.metatraining._gated import GatedState, GatedUpdate
 from autometa.metatraining._loop import Looked, OuterLoop, Plan
 from autometa.metatraining._lstm import LSTMCell
+from autometa.metatraining._options import options_of
 from autometa.metatraining._outer import OuterOptimizer, Schedule, annealed, snapshot
 from autometa.metatraining._seeds import generator_of, seeded
 from autometa.metatraining._signals import log_and_sign
@@ -28,6 +29,7 @@ __all__ = [
     "device_of",
     "generator_of",
     "log_and_sign",
+    "options_of",
     "read_card",
     "seeded",
     "shipped_model",

@@ -1,6 +1,7 @@
 """A search over the few-shot zoo: meta-trainings in killable processes, pruned by the episodes they have seen."""
 
 import contextlib
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -213,7 +214,16 @@ class _Search:
             seed=options.seed,
             folder=str(self.folder.path.resolve()),
             settings=settings,
+            resume=self._resume_command(),
         )
+
+    def _resume_command(self) -> str:
+        options = self.options
+        words = ["autometa", "fewshot", "tune", "--tasks", options.tasks]
+        words += [] if options.data is None else ["--data", options.data]
+        words += ["--rotations"] if options.rotations else []
+        words += ["--n-way", str(options.n_way), "--n-shot", str(options.n_shot)]
+        return shlex.join([*words, "--output", str(self.folder.path.resolve()), "--resume"])
 
     def _loop(self) -> None:
         while True:

@@ -18,8 +18,8 @@ _TASKS = {"binary": "binary classification", "multiclass": "classification", "re
 
 def running(info: SearchInfo, *, experiment_id: str, run_id: str) -> str:
     """What is said while a search runs, and after one that was killed."""
-    trials = _trials_link(info, experiment_id, run_id)
-    return f"A search on {_about(info)} that runs, or was interrupted. {trials}\n\n{_way_back(info)}"
+    links = " ".join(_trials_link(info, experiment_id, run_id))
+    return f"A {info.what} on {_about(info)} that runs, or was interrupted. {links}\n\n{_way_back(info)}"
 
 
 def finished(
@@ -33,22 +33,29 @@ def finished(
     """What is said of a search that has a result."""
     score = summary.get("score")
     found = f"{info.metric} {score:.5g}" if isinstance(score, int | float) else "Finished"
-    links = [_trials_link(info, experiment_id, run_id)]
+    links = _trials_link(info, experiment_id, run_id)
     if _REPORT in (Path(path).name for path in artifacts):
         links.insert(0, _link("Report", _view.artifact_page(experiment_id, run_id, _REPORT)))
     return f"**{_escape(found)}** on {_about(info)}. {' · '.join(links)}\n\n{_way_back(info)}"
 
 
-def _trials_link(info: SearchInfo, experiment_id: str, run_id: str) -> str:
+def _trials_link(info: SearchInfo, experiment_id: str, run_id: str) -> list[str]:
+    """A training has no trials."""
+    if info.what == "training":
+        return []
     page = _view.leaderboard_page(experiment_id, run_id, ascending=info.direction == "minimize")
-    return _link("Trials, best first", page)
+    return [_link("Trials, best first", page)]
 
 
 def _about(info: SearchInfo) -> str:
+    if info.what == "training":
+        return _escape(info.dataset_name)
     return f"{_escape(info.dataset_name or 'a table')} ({_TASKS[info.task]})"
 
 
 def _way_back(info: SearchInfo) -> str:
+    if info.resume:
+        return f"Go on with it, options as they were: {_code(info.resume)}"
     return f"Go on with it: {_code(f'autometa tune --resume {shlex.quote(info.folder)} --time-limit SECONDS')}"
 
 

@@ -148,6 +148,7 @@ def test_a_training_draws_its_curves_in_mlflow_and_goes_on_there(
     from autometa.tracking import resolve
 
     tracked = ("--optimizees", "quadratic", *QUICK, *SMALL)
+    monkeypatch.setattr("sys.argv", ["/usr/bin/autometa", "optimizers", "train", "lstm", "--output", "a q", "--resume"])
     with monkeypatch.context() as patch:
         patch.setattr(optimizers, "_tell", _stops_at(4))
         assert ask("train", "lstm", "--output", tmp_path / "q", *tracked).exit_code != 0
@@ -163,6 +164,8 @@ def test_a_training_draws_its_curves_in_mlflow_and_goes_on_there(
     assert [point.step for point in curve] == [2, 4, 6]
     assert run.data.metrics["loss"] > 0
     assert run.data.metrics["score"] == pytest.approx(min(point.value for point in curve))
+    note = run.data.tags["mlflow.note.content"]
+    assert note.endswith("options as they were: `autometa optimizers train lstm --output 'a q' --resume`")
 
 
 def _stops_at(step: int) -> Callable[[object, RuleLook, float], None]:
