@@ -53,13 +53,16 @@ PAPERS: dict[str, tuple[tuple[float, float, float], str]] = {
 }
 """Accuracies in per cent for the three forms, and where they are from."""
 
+GRADIENT = ("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile", "meta_learner_lstm")
+"""In single precision always; the others may do with less."""
+
 _FEW = {"episodes_per_step": 4, "train_query": 5}
 SETTINGS: dict[str, dict[str, Any]] = {
     "mann": {"backbone": "pixels", "norm": "none", "lr": 1e-2},
     "prototypical": {"train_way": 20},
     "relation": {"train_query": 10},
     "matching": {"train_way": 20, "episodes_per_step": 1},
-    "meta_learner_lstm": {"width": 32, "episodes_per_step": 1, "validate_every": 50},  # the paper's filters
+    "meta_learner_lstm": {"episodes_per_step": 1, "train_query": 5, "validate_every": 25},
     "maml_plus_plus": {**_FEW, "options": {"first_order_share": 0.5}},  # the paper's, not the released configurations'
     "snail": {"episodes_per_step": 4, "options": {"n_filters": 32}},
     **dict.fromkeys(("maml", "fomaml", "meta_sgd", "anil", "imaml"), _FEW),
@@ -73,7 +76,7 @@ BACKBONES: dict[str, dict[str, Any]] = {
 """Backbones that others begin with, each trained as a Prototypical Network for as long as the others."""
 
 STARTS: dict[str, str] = {
-    **dict.fromkeys(("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile"), "strides"),
+    **dict.fromkeys(GRADIENT, "strides"),
     "relation": "maps",
     **dict.fromkeys(("siamese", "snail", "meta_networks"), "prototypical"),
 }
@@ -82,16 +85,13 @@ STARTS: dict[str, str] = {
 _GENTLY = {"lr": 2e-4}
 _THREE_STEPS = {"n_inner_steps": 3, "n_inner_steps_test": 5}
 STARTED: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("maml_plus_plus", "anil", "imaml"), _GENTLY),
+    **dict.fromkeys(("maml_plus_plus", "anil", "imaml", "meta_learner_lstm"), _GENTLY),
     "maml": {**_GENTLY, "options": _THREE_STEPS},
     "fomaml": {**_GENTLY, "options": _THREE_STEPS},
     "meta_sgd": {**_GENTLY, "options": {**_THREE_STEPS, "lowest_rate": 0.2, "highest_rate": 0.4}},
 }
 """What who begins so needs beside `SETTINGS`: small steps, which do not lose what is there, and inner loops of more
 than the papers' one step, as a head that begins at zero is no classifier after one."""
-
-GRADIENT = ("maml", "fomaml", "meta_sgd", "maml_plus_plus", "anil", "imaml", "reptile", "meta_learner_lstm")
-"""In single precision always; the others may do with less."""
 
 SHIPPED = ("prototypical", "matching", "relation", "maml_plus_plus", "anil", "snail")
 """Those of 5-way 1-shot lie in ``meta_db/models``."""

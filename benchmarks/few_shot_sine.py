@@ -44,7 +44,7 @@ LEARNERS: dict[str, dict[str, Any]] = {
 }
 """Hyperparameters; all else as the papers have it."""
 
-STEPS = {"reptile": 20_000, "imaml": 15_000}
+STEPS = {"reptile": 20_000, "imaml": 10_000}
 """Fewer outer steps than the paper's where one costs as much as five to ten of MAML's."""
 
 PAPER_STEPS = 70_000
