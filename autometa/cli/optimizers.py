@@ -43,6 +43,9 @@ PackagesOption = Annotated[
 WidthOption = Annotated[int | None, typer.Option(help="Units or channels of a layer of the optimizees.")]
 DepthOption = Annotated[int | None, typer.Option(help="Hidden layers of the optimizees.")]
 ActivationOption = Annotated[str | None, typer.Option(help="Of the optimizees: sigmoid, relu or tanh.")]
+ShrinkOption = Annotated[
+    int | None, typer.Option(help="Of mnist_mlp: so many pixels each way are averaged to one, for small networks.")
+]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Rows of a step of the optimizees.")]
 
 
@@ -95,6 +98,7 @@ def train(
     depth: DepthOption = None,
     activation: ActivationOption = None,
     batch_size: BatchOption = None,
+    shrink: ShrinkOption = None,
     option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A hyperparameter of the rule; may repeat.")
     ] = None,
@@ -159,7 +163,7 @@ def train(
     _enter_candidates()
     first, shown = started_first(), console()
     folder, names = output or Path(f"optimizer-{rule}"), optimizees or ["digits_mlp"]
-    kinds = {"width": width, "depth": depth, "activation": activation, "batch_size": batch_size}
+    kinds = {"width": width, "depth": depth, "activation": activation, "batch_size": batch_size, "shrink": shrink}
     recipe = {
         "steps": steps,
         "horizon": horizon,
@@ -221,6 +225,7 @@ def evaluate(
     depth: DepthOption = None,
     activation: ActivationOption = None,
     batch_size: BatchOption = None,
+    shrink: ShrinkOption = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Of each optimization. Default: 100.")] = None,
     problems: Annotated[int, typer.Option(min=1, help="Unseen optimizees of each kind.")] = 16,
     device: DeviceOption = "auto",
@@ -244,7 +249,7 @@ def evaluate(
     shown, where, folder = console(), device_of(device), _folder(rule)
     loaded, card = load_rule(folder, device=where), _card(folder)
     rows = read_tables(tables, plan, packages, lambda text: _note(shown, text) if not as_json else None)
-    given = {"width": width, "depth": depth, "activation": activation, "batch_size": batch_size}
+    given = {"width": width, "depth": depth, "activation": activation, "batch_size": batch_size, "shrink": shrink}
     asked = _asked(optimizees, card, {**given, "data": data, "tables": rows})
     kinds = {name: make_optimizees(name, **its).to(where) for name, its in asked.items()}
     found: dict[str, Any] = {}

@@ -140,6 +140,8 @@ class MNISTPerceptron(_Perceptrons):
 
     Args:
         data: Folder with MNIST's files (``t10k-images-idx3-ubyte`` and so on), gzipped or not.
+        shrink: Pixels each way that are averaged to one: 2 makes networks of a quarter of the weights, on which a rule
+            learns most of what it needs in a quarter of the time.
         network: See `_Perceptrons`.
     """
 
@@ -149,6 +151,7 @@ class MNISTPerceptron(_Perceptrons):
         self,
         *,
         data: Path | None = None,
+        shrink: int = 1,
         width: int = 20,
         depth: int = 1,
         activation: Activation = "sigmoid",
@@ -157,7 +160,12 @@ class MNISTPerceptron(_Perceptrons):
         super().__init__(width=width, depth=depth, activation=activation, batch_size=batch_size)
         if data is None:
             raise OptionError("mnist_mlp needs MNIST's files. Name their folder with --data, or take digits_mlp.")
-        self._rows = read_mnist(data)
+        self.shrink, self._rows = shrink, read_mnist(data, shrink=shrink)
+
+    @property
+    def description(self) -> dict[str, int | float | str]:
+        """As of other perceptrons, with the size of the images."""
+        return {**super().description, "shrink": self.shrink}
 
     def rows(self) -> dict[Split, Rows]:
         """Of the files."""
@@ -316,19 +324,24 @@ def read_digits() -> Rows:
     return Rows(torch.from_numpy(x / 16.0).float(), torch.from_numpy(y.astype(np.int64)))
 
 
-def read_mnist(folder: Path) -> dict[Split, Rows]:
+def read_mnist(folder: Path, *, shrink: int = 1) -> dict[Split, Rows]:
     """MNIST's files, pixels between 0 and 1, split.
+
+    Args:
+        folder: Where they lie.
+        shrink: Pixels each way that are averaged to one; what is left over at an edge is cut off.
 
     Raises:
         InputError: There are none, or they are damaged.
+        OptionError: The images are not that large.
     """
-    test = _idx_rows(folder, "t10k")
+    test = _idx_rows(folder, "t10k", shrink)
     if test is None:
         raise InputError(
             f"{folder} has no t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (perhaps with .gz). Name the folder "
             "that MNIST's files lie in."
         )
-    train = _idx_rows(folder, "train")
+    train = _idx_rows(folder, "train", shrink)
     if train is None:
         return test.split()
     first = int(len(train) * 5 / 6)
@@ -339,7 +352,7 @@ def read_mnist(folder: Path) -> dict[Split, Rows]:
     }
 
 
-def _idx_rows(folder: Path, prefix: str) -> Rows | None:
+def _idx_rows(folder: Path, prefix: str, shrink: int) -> Rows | None:
     arrays = []
     for kind, n_sizes in (("images-idx3", 3), ("labels-idx1", 1)):
         found = [file for suffix in ("", ".gz") if (file := folder / f"{prefix}-{kind}-ubyte{suffix}").is_file()]
@@ -349,8 +362,13 @@ def _idx_rows(folder: Path, prefix: str) -> Rows | None:
     images, labels = arrays
     if len(images) != len(labels):
         raise InputError(f"{folder} has {len(images)} {prefix} images, but {len(labels)} labels.")
-    x = torch.from_numpy(images.reshape(len(images), -1).astype(np.float32) / 255.0)
-    return Rows(x, torch.from_numpy(labels.astype(np.int64)))
+    if not 1 <= shrink <= min(images.shape[1:]):
+        raise OptionError(
+            f"shrink averages pixels of images of {images.shape[1]} x {images.shape[2]}, but got {shrink!r}. Take 1, 2 "
+            "or 4."
+        )
+    x = F.avg_pool2d(torch.from_numpy(images.astype(np.float32) / 255.0), shrink)
+    return Rows(x.flatten(1), torch.from_numpy(labels.astype(np.int64)))
 
 
 def _read_idx(file: Path, n_sizes: int) -> npt.NDArray[np.uint8]:

@@ -293,6 +293,18 @@ def test_test_files_alone_are_split(tmp_path: Path) -> None:
     assert problems.layout.shapes == {"weight0": (4, 6), "bias0": (4,), "weight1": (10, 4), "bias1": (10,)}
 
 
+def test_images_are_shrunk_by_averages(tmp_path: Path) -> None:
+    mnist_files(tmp_path, "t10k", 10)
+    whole, halved = (MNISTPerceptron(data=tmp_path, shrink=shrink).rows()["train"] for shrink in (1, 2))
+    assert halved.x.shape == (6, 1)  # the third column is cut off
+    assert torch.allclose(halved.x[:, 0], whole.x[:, [0, 1, 3, 4]].mean(1))
+    assert torch.equal(halved.y, whole.y)
+    assert MNISTPerceptron(data=tmp_path, shrink=2).description["shrink"] == 2
+    for shrink in (0, 3):
+        with pytest.raises(OptionError, match=rf"images of 2 x 3, but got {shrink}\."):
+            read_mnist(tmp_path, shrink=shrink)
+
+
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 WHOLE = idx(np.zeros((10, 2, 3), np.uint8))
 
