@@ -117,8 +117,9 @@ def _curves(optimizees: Optimizees, names: list[str], n_steps: int, n_problems: 
 
 
 def test_tables(packages: Path) -> "dict[str, Callable[[], Dataset]]":
-    """How to read those tables of the plan that are left for tests, by name."""
+    """How to read those tables that the training of the shipped rule left for tests, by name."""
     from autometa.candidates._mlp_optimizees import CandidateNets
+    from autometa.candidates._mlp_optimizer import RULE
     from autometa.config import shipped
     from autometa.ingest import Packages
     from autometa.learned_optimizers import Rows
@@ -126,8 +127,10 @@ def test_tables(packages: Path) -> "dict[str, Callable[[], Dataset]]":
 
     plan = load_plan(shipped("meta_db") / "plans" / "tabular.yaml")
     wheels = Packages(plan.packages, packages)
+    card = json.loads((shipped_rules()[RULE] / "card.json").read_text())
     nothing = Rows(torch.zeros(1, 1), torch.zeros(1))
-    names = CandidateNets(tables={entry.id: nothing for entry in plan.datasets}).names("test")
+    known = card.get("tables") or [entry.id for entry in plan.datasets]
+    names = CandidateNets(tables=dict.fromkeys(known, nothing)).names("test")
     return {entry.id: partial(read_entry, plan, entry, wheels) for entry in plan.datasets if entry.id in names}
 
 
