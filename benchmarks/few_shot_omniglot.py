@@ -288,8 +288,8 @@ def report(given: argparse.Namespace) -> None:
         "to train on, 423 to test) and train for hours. "
         "*Alone*: 5-way 1-shot where normalization takes its statistics from the support alone, so that queries do not "
         "help each other. *Begins with*: whose trained backbone, as the papers' own trainings take days on a CPU: "
-        f"{_backbones_told(by_unit)}, which the minutes leave out. The head of the gradient family begins at zero then, "
-        "and MAML, FOMAML and Meta-SGD take three inner steps in training where their papers take one. Weights are "
+        f"{_backbones_told(by_unit)}, which the minutes leave out. The gradient family's head then begins at zero; "
+        "MAML, FOMAML and Meta-SGD take three inner steps in training where their papers take one. Weights are "
         "those of the best look at the validation classes (200 episodes), so figures are a little too good."
     )
     command = "python benchmarks/few_shot_omniglot.py --data images_background.zip"
