@@ -85,13 +85,14 @@ STARTS: dict[str, str] = {
 _GENTLY = {"lr": 2e-4}
 _THREE_STEPS = {"n_inner_steps": 3, "n_inner_steps_test": 5}
 STARTED: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("maml_plus_plus", "anil", "imaml", "meta_learner_lstm"), _GENTLY),
+    **dict.fromkeys(("anil", "imaml", "meta_learner_lstm"), _GENTLY),
     "maml": {**_GENTLY, "options": _THREE_STEPS},
-    "fomaml": {**_GENTLY, "options": _THREE_STEPS},
+    "fomaml": {"lr": 5e-5, "options": _THREE_STEPS},
+    "maml_plus_plus": {**_GENTLY, "options": {"inner_lr": 0.4}},
     "meta_sgd": {**_GENTLY, "options": {**_THREE_STEPS, "lowest_rate": 0.2, "highest_rate": 0.4}},
 }
-"""What who begins so needs beside `SETTINGS`: small steps, which do not lose what is there, and inner loops of more
-than the papers' one step, as a head that begins at zero is no classifier after one."""
+"""What who begins so needs beside `SETTINGS`: small outer steps, which do not lose what is there, and inner loops that
+go far enough, as a head that begins at zero is no classifier after one step."""
 
 SHIPPED = ("prototypical", "matching", "relation", "maml_plus_plus", "anil", "snail")
 """Those of 5-way 1-shot lie in ``meta_db/models``."""
