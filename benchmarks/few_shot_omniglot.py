@@ -82,12 +82,12 @@ STARTS: dict[str, str] = {
 }
 """Who begins with what: on a CPU the trainings of their own papers, of millions of tasks, take days."""
 
-_GENTLY = {"lr": 2e-4}
+_GENTLY = {"lr": 5e-5}
 _THREE_STEPS = {"n_inner_steps": 3, "n_inner_steps_test": 5}
 STARTED: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("anil", "imaml", "meta_learner_lstm"), _GENTLY),
     "maml": {**_GENTLY, "options": _THREE_STEPS},
-    "fomaml": {"lr": 5e-5, "options": _THREE_STEPS},
+    "fomaml": {**_GENTLY, "options": _THREE_STEPS},
     "maml_plus_plus": {**_GENTLY, "options": {"inner_lr": 0.4}},
     "meta_sgd": {**_GENTLY, "options": {**_THREE_STEPS, "lowest_rate": 0.2, "highest_rate": 0.4}},
 }
