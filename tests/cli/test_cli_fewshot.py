@@ -60,7 +60,7 @@ def test_shipped_learners_work_at_once_and_are_small(name: str, characters: Path
     folder = shipped_learners()[name]
     assert sum(file.stat().st_size for file in folder.iterdir()) < 1_000_000
     assert read_card(folder)["tasks"]["licence"].startswith("MIT")
-    asked = ["eval", name, "--tasks", "glyphs", "--episodes", "40", "--json", "--device", "cpu"]
+    asked = ["eval", name, "--tasks", "glyphs", "--episodes", "20", "--json", "--device", "cpu"]
     found = json.loads(runner.invoke(app, asked, catch_exceptions=False).stdout)
     assert found["accuracy"] > 0.75  # learned from Omniglot, asked about printed characters
 
