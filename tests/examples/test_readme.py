@@ -41,7 +41,7 @@ def run(command: list[str], folder: Path) -> str:
 def cut(line: str) -> str:
     """With a smaller budget; few-shot searches keep to the clock, too, as one of their trials may take minutes."""
     if line.startswith("autometa fewshot"):
-        return line.replace("--time-limit 60", "--time-limit 300 --trials 2 --episodes 100")
+        return line.replace("--time-limit 60", "--time-limit 150 --trials 2 --episodes 100")
     return line.replace("--time-limit 60", "--trials 3").replace("--time-limit 90", "--trials 5")
 
 
