@@ -145,7 +145,7 @@ class SearchInfo:
     """What a search is about: the head of its log, its report and its tracking run.
 
     ``settings`` are the options in force, as strings, for display. ``what`` says whether it has trials, or is one
-    training with its curves. ``resume`` is the command that goes on with it, all options repeated; where it is empty,
+    training with its curves. ``resume`` is the command that goes on with it, with its options; where it is empty,
     ``autometa tune --resume`` with the folder does.
     """
 

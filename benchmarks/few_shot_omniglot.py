@@ -301,7 +301,7 @@ def _backbones_told(by_unit: dict[tuple[str, int, int], dict[str, Any]]) -> str:
     """Which backbones there are, and for how long they were trained."""
     minutes = {name: by_unit[name, 5, 1]["seconds"] / 60 for name in BACKBONES if (name, 5, 1) in by_unit}
     told = " and ".join(f"`{name}` ({done:.0f} minutes)" for name, done in minutes.items())
-    return f"{told or 'backbones'} are Prototypical Networks on the backbones of the gradient family and of Relation"
+    return f"{told or 'They'} are Prototypical Networks on the backbones of gradient learners and Relation Networks"
 
 
 def _row(name: str, by_unit: dict[tuple[str, int, int], dict[str, Any]]) -> list[str]:

@@ -80,16 +80,17 @@ class Problems:
         """Gradients (n_problems, n_coordinates) and losses (n_problems,) at ``weights``, on the data of a step."""
         return self._gradients(weights, self.batch(step))
 
-    def judged(self, weights: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """`gradients` on the data that judge."""
-        return self._gradients(weights, self.batch(step) if self.held_out is None else self.held_out)
+    def judged(self, weights: Tensor, learned: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Gradients and losses on the data that judge; ``learned`` are those of `gradients`, for where these judge."""
+        return learned if self.held_out is None else self._gradients(weights, self.held_out)
 
-    @torch.no_grad()
+    def judged_losses(self, weights: Tensor, learned: Tensor) -> Tensor:
+        """`judged` without gradients."""
+        return learned if self.held_out is None else self._losses(weights, self.held_out)
+
     def losses(self, weights: Tensor, step: int) -> Tensor:
         """Losses (n_problems,) at ``weights``, on the data that judge."""
-        data = self.batch(step) if self.held_out is None else self.held_out
-        found: Tensor = vmap(self.loss)(self._at(weights), data)
-        return found
+        return self._losses(weights, self.batch(step) if self.held_out is None else self.held_out)
 
     def rate_of(self, step: int) -> float:
         """`rate`."""
@@ -97,6 +98,11 @@ class Problems:
 
     def _at(self, weights: Tensor) -> Params:
         return self.layout.named(weights if self.scales is None else weights * self.scales)
+
+    @torch.no_grad()
+    def _losses(self, weights: Tensor, data: Batch) -> Tensor:
+        found: Tensor = vmap(self.loss)(self._at(weights), data)
+        return found
 
     def _gradients(self, weights: Tensor, data: Batch) -> tuple[Tensor, Tensor]:
         found, losses = vmap(grad_and_value(self.loss))(self._at(weights), data)

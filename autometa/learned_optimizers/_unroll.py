@@ -49,7 +49,7 @@ def advance(rule: LearnedOptimizer[Any], problems: Problems, state: State, n_ste
     losses = []
     for _ in range(n_steps):
         gradients, loss = problems.gradients(state.weights, state.step)
-        losses.append(loss if problems.held_out is None else problems.losses(state.weights, state.step))
+        losses.append(problems.judged_losses(state.weights, loss))
         state = rule.step(gradients, state, loss=loss, rate=problems.rate_of(state.step))
     losses.append(problems.losses(state.weights, state.step))
     return Segment(state, torch.stack(losses, 1), None)
@@ -89,7 +89,7 @@ def unroll(
     surrogate = state.weights.new_zeros(())
     for t in range(n_steps + 1):
         gradients, loss = problems.gradients(state.weights, state.step)
-        its, judged = (gradients, loss) if problems.held_out is None else problems.judged(state.weights, state.step)
+        its, judged = problems.judged(state.weights, (gradients, loss))
         losses.append(judged)
         if t:
             surrogate = surrogate + traced.term(_weighted(its, judged, objective))
@@ -167,7 +167,7 @@ def rollout_baseline(name: str, lr: float, problems: Problems, n_steps: int) -> 
     losses = []
     for step in range(n_steps):
         weights.grad, loss = problems.gradients(weights.detach(), step)
-        losses.append(loss if problems.held_out is None else problems.losses(weights.detach(), step))
+        losses.append(problems.judged_losses(weights.detach(), loss))
         optimizer.param_groups[0]["lr"] = lr * problems.rate_of(step)
         optimizer.step()
     losses.append(problems.losses(weights.detach(), n_steps))

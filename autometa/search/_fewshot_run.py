@@ -222,7 +222,8 @@ class _Search:
         words = ["autometa", "fewshot", "tune", "--tasks", options.tasks]
         words += [] if options.data is None else ["--data", options.data]
         words += ["--rotations"] if options.rotations else []
-        words += ["--n-way", str(options.n_way), "--n-shot", str(options.n_shot)]
+        words += ["--n-way", str(options.n_way), "--n-shot", str(options.n_shot), "--seed", str(options.seed)]
+        words += ["--episodes", str(options.n_episodes), "--pruner", options.pruner, "--warm-start", options.warm_start]
         return shlex.join([*words, "--output", str(self.folder.path.resolve()), "--resume"])
 
     def _loop(self) -> None:
