@@ -64,7 +64,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "matching": {"train_way": 20, "episodes_per_step": 1},
     "meta_learner_lstm": {"episodes_per_step": 1, "train_query": 5, "validate_every": 25},
     "maml_plus_plus": {**_FEW, "options": {"first_order_share": 0.5}},  # the paper's, not the released configurations'
-    "snail": {"episodes_per_step": 4, "options": {"n_filters": 32}},
+    "snail": {"options": {"n_filters": 32}},
     **dict.fromkeys(("maml", "fomaml", "meta_sgd", "anil", "imaml"), _FEW),
 }
 """Where a training of some minutes needs something else than the recipe: more steps of fewer tasks."""
@@ -82,17 +82,21 @@ STARTS: dict[str, str] = {
 }
 """Who begins with what: on a CPU the trainings of their own papers, of millions of tasks, take days."""
 
+_FROZEN = {"freeze_backbone": True}
 _GENTLY = {"lr": 5e-5}
 _THREE_STEPS = {"n_inner_steps": 3, "n_inner_steps_test": 5}
 STARTED: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("siamese", "snail", "meta_networks"), _FROZEN),
     **dict.fromkeys(("anil", "imaml", "meta_learner_lstm"), _GENTLY),
+    "reptile": {"lr": 0.1, "options": {"inner_optimizer": "sgd", "inner_lr": 0.1, "n_inner_steps_test": 20}},
     "maml": {**_GENTLY, "options": _THREE_STEPS},
     "fomaml": {**_GENTLY, "options": _THREE_STEPS},
     "maml_plus_plus": {**_GENTLY, "options": {"inner_lr": 0.4}},
     "meta_sgd": {**_GENTLY, "options": {**_THREE_STEPS, "lowest_rate": 0.2, "highest_rate": 0.4}},
 }
-"""What who begins so needs beside `SETTINGS`: small outer steps, which do not lose what is there, and inner loops that
-go far enough, as a head that begins at zero is no classifier after one step."""
+"""What who begins so needs beside `SETTINGS`: where the rest has much to learn, a backbone that stays as it is, which
+makes steps cheap; else small outer steps, which do not lose what is there, and inner loops that go far enough, as a
+head that begins at zero is no classifier after one step."""
 
 SHIPPED = ("prototypical", "matching", "relation", "maml_plus_plus", "anil", "snail")
 """Those of 5-way 1-shot lie in ``meta_db/models``."""
@@ -289,8 +293,9 @@ def report(given: argparse.Namespace) -> None:
         "to train on, 423 to test) and train for hours. "
         "*Alone*: 5-way 1-shot where normalization takes its statistics from the support alone, so that queries do not "
         "help each other. *Begins with*: whose trained backbone, as the papers' own trainings take days on a CPU: "
-        f"{_backbones_told(by_unit)}, which the minutes leave out. The gradient family's head then begins at zero; "
-        "MAML, FOMAML and Meta-SGD take three inner steps in training where their papers take one. Weights are "
+        f"{_backbones_told(by_unit)}, which the minutes leave out. Siamese, SNAIL and Meta Networks leave it as it is "
+        "and train what stands on it. The gradient family's head begins at zero; MAML, FOMAML and Meta-SGD take three "
+        "inner steps in training where their papers take one, and Reptile's inner optimizer is SGD. Weights are "
         "those of the best look at the validation classes (200 episodes), so figures are a little too good."
     )
     command = "python benchmarks/few_shot_omniglot.py --data images_background.zip"

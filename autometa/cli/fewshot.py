@@ -99,6 +99,9 @@ def train(
     start: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Begin with a trained learner, or with its backbone.")
     ] = None,
+    freeze_backbone: Annotated[
+        bool, typer.Option(help="Train only what stands on the backbone of --start: much faster.")
+    ] = False,
     device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU. Default: all.")] = None,
     mixed_precision: Annotated[bool, typer.Option(help="Compute in bfloat16: pays on GPUs and CPUs with AMX.")] = False,
@@ -156,6 +159,7 @@ def train(
             train_way=train_way,
             train_query=train_query,
             start=start,
+            freeze_backbone=freeze_backbone,
             device=device,
             mixed_precision=mixed_precision,
             seed=seed,

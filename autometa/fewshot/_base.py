@@ -95,6 +95,8 @@ class Ability:
         any_way: Whether it takes episodes of other ways than it was trained with.
         order: Derivatives that the outer gradient needs of the inner loop; "" where there is no such loop.
         equivariant: Whether other names for the same classes give the same logits in that other order.
+        on_vectors: Whether it sees items through the vectors of its backbone alone, which may then be computed once and
+            left as they are while the rest is trained.
         trained: Whether it has anything to meta-train.
     """
 
@@ -104,6 +106,7 @@ class Ability:
     any_way: bool = True
     order: Order = ""
     equivariant: bool = False
+    on_vectors: bool = False
     trained: bool = True
 
 

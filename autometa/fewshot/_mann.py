@@ -63,6 +63,7 @@ class MANN(FewShotLearner[MANNOptions]):
         family="model",
         paper="Santoro et al. (2016), Meta-Learning with Memory-Augmented Neural Networks, arXiv:1605.06065",
         any_way=False,
+        on_vectors=True,
     )
 
     def __init__(self, form: Form, backbone: BackboneSpec, options: MANNOptions) -> None:

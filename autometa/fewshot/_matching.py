@@ -49,6 +49,7 @@ class MatchingNetworks(FewShotLearner[MatchingOptions]):
         family="metric",
         paper="Vinyals et al. (2016), Matching Networks for One Shot Learning, arXiv:1606.04080",
         equivariant=True,
+        on_vectors=True,
     )
 
     def __init__(self, form: Form, backbone: BackboneSpec, options: MatchingOptions) -> None:

@@ -47,7 +47,10 @@ class MetaNetworks(FewShotLearner[MetaNetworksOptions]):
     name: ClassVar = "meta_networks"
     options_class: ClassVar = MetaNetworksOptions
     ability: ClassVar = Ability(
-        family="model", paper="Munkhdalai, Yu (2017), Meta Networks, arXiv:1703.00837", any_way=False
+        family="model",
+        paper="Munkhdalai, Yu (2017), Meta Networks, arXiv:1703.00837",
+        any_way=False,
+        on_vectors=True,
     )
 
     probe: Tensor

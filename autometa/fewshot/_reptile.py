@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +23,9 @@ class ReptileOptions(GradientOptions):
     Attributes:
         inner_batch_size: Items of a training step.
         inner_batch_size_test: Items of a step of `Reptile.adapt`.
+        inner_optimizer: What takes the steps; algorithm 1 leaves the choice. Adam is what the paper measured. SGD, with
+            a rate of about 0.1, is for a learner that begins with a trained backbone: however small its gradients have
+            become, Adam moves each weight by the learning rate, which unlearns the features sooner than it adapts them.
         beta2: Of the inner Adam; its beta1 is 0.
     """
 
@@ -31,11 +34,12 @@ class ReptileOptions(GradientOptions):
     n_inner_steps_test: int = 50
     inner_batch_size: int = 10
     inner_batch_size_test: int = 5
+    inner_optimizer: Literal["adam", "sgd"] = "adam"
     beta2: float = 0.999
 
 
 class Reptile(GradientLearner[ReptileOptions]):
-    """Trains on a task by some steps of Adam, then moves the initial weights a part of the way there.
+    """Trains on a task by some steps of Adam, or of SGD, then moves the initial weights a part of the way there.
 
     Nichol, Achiam, Schulman (2018), *On First-Order Meta-Learning Algorithms*, https://arxiv.org/abs/1803.02999,
     algorithm 2. Needs no second derivatives, and no queries in training: those of an episode join its support.
@@ -84,21 +88,24 @@ class Reptile(GradientLearner[ReptileOptions]):
         return 0.5 * torch.stack(apart).sum()
 
     def inner(self, params: Params, learned: Mapping[str, Tensor], x: Tensor, y: Tensor, *, n_steps: int) -> Params:
-        """Steps of Adam on batches of the support, in its order and from its beginning again."""
+        """Steps on batches of the support, in its order and from its beginning again."""
         return self._train(params, x, y, n_steps, self.options.inner_batch_size_test)[0]
 
     def _train(self, params: Params, x: Tensor, y: Tensor, n_steps: int, size: int) -> tuple[Params, Params]:
-        """Adam with beta1 = 0 from its kept second moments; adapted weights and moments."""
+        """Adam with beta1 = 0 from its kept second moments, or SGD; adapted weights and moments."""
         moments = {name: getattr(self, _moment(name)) for name in params}
-        beta2, taken, n_items = self.options.beta2, self.n_taken, len(x)
+        lr, beta2, taken, n_items = self.options.inner_lr, self.options.beta2, self.n_taken, len(x)
         for step in range(n_steps):
             batch = [(step * size + i) % n_items for i in range(min(size, n_items))]
             gradients = self.gradients(params, x[batch], y[batch], detached=True)
+            if self.options.inner_optimizer == "sgd":
+                params = {name: value - lr * gradients[name] for name, value in params.items()}
+                continue
             taken = taken + 1
             correction = 1 - beta2**taken
             moments = {name: beta2 * value + (1 - beta2) * gradients[name].square() for name, value in moments.items()}
             params = {
-                name: value - self.options.inner_lr * gradients[name] / ((moments[name] / correction).sqrt() + _EPSILON)
+                name: value - lr * gradients[name] / ((moments[name] / correction).sqrt() + _EPSILON)
                 for name, value in params.items()
             }
         return params, moments

@@ -43,6 +43,7 @@ class SiameseNetworks(FewShotLearner[SiameseOptions]):
         family="metric",
         paper="Koch, Zemel, Salakhutdinov (2015), Siamese Neural Networks for One-shot Image Recognition",
         equivariant=True,
+        on_vectors=True,
     )
 
     def __init__(self, form: Form, backbone: BackboneSpec, options: SiameseOptions) -> None:

@@ -46,6 +46,7 @@ class SNAIL(FewShotLearner[SNAILOptions]):
         family="model",
         paper="Mishra et al. (2018), A Simple Neural Attentive Meta-Learner, arXiv:1707.03141",
         any_way=False,
+        on_vectors=True,
     )
 
     def __init__(self, form: Form, backbone: BackboneSpec, options: SNAILOptions) -> None:

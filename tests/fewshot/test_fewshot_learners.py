@@ -202,6 +202,16 @@ def test_reptiles_first_step_of_adam_is_the_rate_in_the_direction_of_the_sign() 
     assert (end["head.weight"] - start["head.weight"]).abs().flatten().tolist() == pytest.approx([0.1] * 4, rel=1e-3)
 
 
+def test_reptile_takes_plain_steps_of_gradient_descent_where_asked() -> None:
+    learner = make("reptile", {"inner_optimizer": "sgd", "inner_lr": 0.1})
+    given = support((1, 0, 0), (0, 1, 1))
+    start = {name: value.detach().clone() for name, value in learner.initial.items()}
+    end, moments = learner._train(start, given.x[0], given.y[0], 1, 2)
+    gradients = learner.gradients(start, given.x[0], given.y[0])
+    assert all(torch.equal(end[name], value - 0.1 * gradients[name]) for name, value in start.items())
+    assert not any(bool(value.any()) for value in moments.values())
+
+
 def test_the_meta_learner_lstm_starts_as_slow_gradient_descent() -> None:
     learner = make("meta_learner_lstm", {"n_inner_steps_test": 1})
     given = support((1, 0, 0), (0, 1, 1))

@@ -1,0 +1,66 @@
+"""Training of what stands on a backbone alone: the backbone's vectors are computed once, for all items."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from autometa.errors import OptionError
+from autometa.fewshot._backbones import Backbone, BackboneSpec
+from autometa.fewshot._base import FewShotLearner
+from autometa.fewshot._classes import ClassSet
+
+_N_AT_ONCE = 500
+
+
+def without_backbone(learner: FewShotLearner[Any]) -> FewShotLearner[Any]:
+    """The learner for vectors of its own backbone, with weights like its own; see `with_backbone_of`.
+
+    Raises:
+        OptionError: It cannot stand on a backbone that does not learn.
+    """
+    name = learner.name
+    if not learner.ability.on_vectors or all(key.startswith("backbone.") for key, _ in learner.named_parameters()):
+        raise OptionError(
+            f"{name} cannot be trained on a frozen backbone: it adapts the backbone, reads its maps or has nothing "
+            "else to train. Leave freeze_backbone out."
+        )
+    if learner.norm_mode not in ("running", "none"):
+        raise OptionError(
+            f"With norm {learner.norm_mode!r} what a frozen backbone makes of an item depends on the others of the "
+            "episode. Freeze one with the norm running or none."
+        )
+    form = replace(learner.form, shape=(_backbone(learner).out_features,))
+    vectors = BackboneSpec(name="pixels", norm="none", seed=learner.spec.seed)
+    head: FewShotLearner[Any] = type(learner)(form, vectors, learner.options)
+    head.load_state_dict(_above(learner))
+    return head
+
+
+def with_head_of(learner: FewShotLearner[Any], head: FewShotLearner[Any]) -> None:
+    """Give a learner what was trained on the vectors of its backbone."""
+    learner.load_state_dict({**learner.state_dict(), **head.state_dict()})
+
+
+def embedded(learner: FewShotLearner[Any], classes: ClassSet) -> ClassSet:
+    """The same classes, as vectors of the learner's backbone."""
+    backbone = _backbone(learner)
+    was_training = learner.training
+    learner.eval()
+    with torch.no_grad():
+        places = torch.arange(len(classes.items))
+        firsts = range(0, len(places), _N_AT_ONCE)
+        vectors = torch.cat([backbone(classes.gather(places[first : first + _N_AT_ONCE])) for first in firsts])
+    learner.train(was_training)
+    return replace(classes, items=vectors)
+
+
+def _backbone(learner: FewShotLearner[Any]) -> Backbone:
+    backbone = learner.get_submodule("backbone")
+    assert isinstance(backbone, Backbone)
+    return backbone
+
+
+def _above(learner: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in learner.state_dict().items() if not name.startswith("backbone.")}
