@@ -28,7 +28,7 @@ from autometa.fewshot import LEARNERS, TrainOptions, UniformEpisodes, evaluate, 
 from autometa.search._fewshot_options import FewShotOptions
 from autometa.search._fewshot_run import tune_few_shot
 from autometa.search._fewshot_setup import ALGORITHM, setup, space_for
-from autometa.search._fewshot_trial import FINAL_QUERIES, JUDGED_QUERIES, N_JUDGED, form_of, load
+from autometa.search._fewshot_trial import FINAL_QUERIES, JUDGED_QUERIES, form_of, load
 
 MARKS = (0.1, 0.2, 0.5, 1.0)
 """Shares of the time at which the best so far is reported."""
@@ -114,7 +114,7 @@ def _default(name: str, seconds: float) -> dict[str, Any]:
             recipe=made.recipe,
             chunk_size=made.learner.chunk_size("cpu"),
             validate_every=max(1, made.recipe.n_steps // 8),
-            n_validation=N_JUDGED,
+            n_validation=options.n_judged,
             seconds=options.trial_seconds or 0.0,
         )
         source = UniformEpisodes(classes, made.recipe.n_way, made.recipe.n_shot, made.recipe.n_query)

@@ -39,6 +39,7 @@ class FewShotOptions:
         jobs: Trials at the same time.
         threads: Of the CPU, for each trial.
         n_episodes: Training episodes of a whole trial; one with more classes than ``n_way`` counts as several.
+        n_judged: Validation episodes of each of a trial's looks.
         n_final: Episodes of the last evaluation, on classes that no trial has seen.
         warm_start: ``auto``, or ``none`` for a search that knows nothing of others.
         pruner: Name of a pruner.
@@ -57,6 +58,7 @@ class FewShotOptions:
     jobs: int = 1
     threads: int = 1
     n_episodes: int = 2000
+    n_judged: int = 100
     n_final: int = 600
     warm_start: str = "auto"
     pruner: str = "hyperband"
@@ -73,7 +75,8 @@ class FewShotOptions:
         """
         if self.time_limit is None and self.trials is None:
             raise OptionError("A search needs an end: give a time limit or a number of trials.")
-        for name, least in (("n_way", 2), ("n_shot", 1), ("jobs", 1), ("threads", 1), ("n_final", 2)):
+        leasts = {"n_way": 2, "n_shot": 1, "jobs": 1, "threads": 1, "n_judged": 2, "n_final": 2}
+        for name, least in leasts.items():
             if getattr(self, name) < least:
                 raise OptionError(f"{name} must be at least {least}, but got {getattr(self, name)}.")
         if self.n_episodes < N_LOOKS:

@@ -271,6 +271,7 @@ class _Search:
                 "config": config,
                 "n_episodes": options.n_episodes,
                 "n_looks": N_LOOKS,
+                "n_judged": options.n_judged,
                 "seed": options.seed,
                 "device": self.device,
                 "threads": options.threads,
@@ -416,8 +417,9 @@ def _check_resumed(state: Mapping[str, Any], options: FewShotOptions) -> None:
         raise ResumeError("The folder holds the search of a table. Continue it with: autometa tune --resume.")
     before = state["options"]
     for name, value in asdict(options).items():
-        if name not in ("time_limit", "trials", "jobs", "threads", "device", "learn") and before[name] != value:
+        was = before.get(name, value)  # of a search from before there was such an option
+        if name not in ("time_limit", "trials", "jobs", "threads", "device", "learn") and was != value:
             raise ResumeError(
-                f"The search was begun with {name}={before[name]!r}, but now it is {value!r}. Leave it as it was, or "
+                f"The search was begun with {name}={was!r}, but now it is {value!r}. Leave it as it was, or "
                 "search anew in another folder."
             )

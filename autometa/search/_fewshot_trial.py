@@ -26,9 +26,6 @@ from autometa.records import Config
 from autometa.search._fewshot_setup import setup
 from autometa.search._worker import Channel
 
-N_JUDGED = 100
-"""Validation episodes of a look."""
-
 JUDGED_QUERIES = 5
 FINAL_QUERIES = 15
 _BATCH = 10
@@ -62,6 +59,7 @@ def train(
     config: Config,
     n_episodes: int,
     n_looks: int,
+    n_judged: int,
     seed: int,
     device: str,
     threads: int,
@@ -84,7 +82,7 @@ def train(
     validation = _episodes(chooses, n_way, n_shot, JUDGED_QUERIES)
     recipe, began = made.recipe, time.monotonic()
     if recipe.n_steps == 0:
-        found = evaluate(learner, validation, n_episodes=N_JUDGED, seed=seed)
+        found = evaluate(learner, validation, n_episodes=n_judged, seed=seed)
         channel.ask(event="look", look=n_looks, accuracy=found.accuracy, seconds=time.monotonic() - began)
         save_learner(learner, Path(folder), {"config": config})
         return {"complete": True, "accuracy": found.accuracy, "share": 1.0}
@@ -107,7 +105,7 @@ def train(
         seed=seed,
         chunk_size=learner.chunk_size(device),
         validate_every=every,
-        n_validation=N_JUDGED,
+        n_validation=n_judged,
         seconds=0.0 if seconds is None else _TRAINED * seconds,
     )
     source = UniformEpisodes(classes, recipe.n_way, recipe.n_shot, recipe.n_query)

@@ -28,7 +28,7 @@ def characters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def options(characters: Path, **changes: object) -> FewShotOptions:
-    quick = {"time_limit": None, "trials": 3, "n_way": 3, "n_episodes": 16, "n_final": 20}
+    quick = {"time_limit": None, "trials": 3, "n_way": 3, "n_episodes": 16, "n_judged": 20, "n_final": 20}
     return FewShotOptions(tasks=str(characters), **{**quick, **changes})  # type: ignore[arg-type]
 
 
@@ -116,6 +116,7 @@ def _journal(folder: Path) -> str:
     [
         ({"trials": None}, OptionError, "needs an end"),
         ({"n_way": 1}, OptionError, "n_way must be at least 2, but got 1"),
+        ({"n_judged": 1}, OptionError, "n_judged must be at least 2, but got 1"),
         ({"n_episodes": 3}, OptionError, "at least 8, one per look"),
         ({"warm_start": "nearest"}, OptionError, "auto or none"),
         ({"pruner": "best"}, UnknownNameError, "best"),
