@@ -19,12 +19,13 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from _report import FOLDER, write
 
-from autometa.fewshot import OMNIGLOT_VALIDATION, FewShotLearner
+from autometa.fewshot import OMNIGLOT_VALIDATION, ClassSet, FewShotLearner
 
 FORMS = ((5, 1), (5, 5), (20, 1))
 N_EPISODES = 600
@@ -181,7 +182,7 @@ def _start(unit: Unit, given: argparse.Namespace) -> subprocess.Popen[bytes]:
 
 def train(unit: Unit, given: argparse.Namespace) -> None:
     """Meta-train and evaluate; writes ``result.json``."""
-    from autometa.fewshot import UniformEpisodes, evaluate, load_learner, meta_train_by_name, read_card, split_tasks
+    from autometa.fewshot import load_learner, meta_train_by_name, read_card, split_tasks
 
     folder = given.folder / unit.name
     settings = {"validate_every": 500, **SETTINGS.get(unit.algorithm, {})}
@@ -214,11 +215,7 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     )
     learner = load_learner(folder)
     classes = split_tasks("omniglot", given.data, rotations=True, seed=given.seed).validation
-
-    def score(of: FewShotLearner[Any], n_way: int, n_shot: int) -> dict[str, Any]:
-        source = UniformEpisodes(classes, n_way, n_shot, 15)
-        return evaluate(of, source, n_episodes=N_EPISODES, seed=given.seed + 1).as_dict()
-
+    score = partial(_score, classes=classes, seed=given.seed + 1)
     evaluations = {learner.norm_mode: score(learner, unit.n_way, unit.n_shot)}
     if learner.norm_mode == "transductive":
         evaluations["support"] = score(load_learner(folder, norm="support"), unit.n_way, unit.n_shot)
@@ -241,6 +238,16 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
         "weights_kb": round((folder / "weights.safetensors").stat().st_size / 1024),
     }
     (folder / "result.json").write_text(json.dumps(result, indent=1))
+
+
+def _score(learner: FewShotLearner[Any], n_way: int, n_shot: int, classes: ClassSet, seed: int) -> dict[str, Any]:
+    from autometa.fewshot import UniformEpisodes, embedded, evaluate, without_backbone
+
+    if learner.ability.on_vectors and learner.norm_mode in ("running", "none"):
+        # The same result, from what the backbone makes of each item once.
+        classes, learner = embedded(learner, classes), without_backbone(learner).eval()
+    source = UniformEpisodes(classes, n_way, n_shot, 15)
+    return evaluate(learner, source, n_episodes=N_EPISODES, seed=seed).as_dict()
 
 
 def _earlier(folder: Path, unit: Unit) -> tuple[Path, float] | None:

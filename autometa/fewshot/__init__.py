@@ -12,6 +12,7 @@ from autometa.fewshot._by_name import meta_train_by_name, shipped_learner, shipp
 from autometa.fewshot._classes import ClassSet
 from autometa.fewshot._episodes import Episodes, Predictor, Support
 from autometa.fewshot._evaluation import Evaluation, evaluate, evaluation_of, scores_of
+from autometa.fewshot._frozen import embedded, without_backbone
 from autometa.fewshot._glyphs import glyphs
 from autometa.fewshot._images import (
     classes_of_arrays,
@@ -111,6 +112,7 @@ __all__ = [
     "UniformEpisodes",
     "VariableEpisodes",
     "classes_of_arrays",
+    "embedded",
     "episodes_at",
     "evaluate",
     "evaluation_of",
@@ -136,4 +138,5 @@ __all__ = [
     "shipped_learner",
     "shipped_learners",
     "split_tasks",
+    "without_backbone",
 ]

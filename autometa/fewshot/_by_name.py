@@ -144,6 +144,8 @@ def meta_train_by_name(
     trained = learner
     if freeze_backbone:
         trained = without_backbone(learner).to(where)
+        if not any(True for _ in trained.parameters()):
+            raise OptionError(f"{algorithm} is all backbone: where that is frozen, nothing is left to train.")
         train, validation = embedded(learner, train), embedded(learner, validation)
     settings = TrainOptions(
         recipe=recipe,

@@ -1,4 +1,7 @@
-"""Training of what stands on a backbone alone: the backbone's vectors are computed once, for all items."""
+"""What stands on a backbone, alone: the backbone's vectors are computed once, for all items.
+
+It is for training on a backbone that stays as it is, and for evaluating many episodes of few items.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -15,24 +18,22 @@ _N_AT_ONCE = 500
 
 
 def without_backbone(learner: FewShotLearner[Any]) -> FewShotLearner[Any]:
-    """The learner for vectors of its own backbone, with weights like its own; see `with_backbone_of`.
+    """The learner for vectors of its own backbone, with weights like its own; `embedded` makes the items such vectors.
 
     Raises:
-        OptionError: It cannot stand on a backbone that does not learn.
+        OptionError: What it says does not follow from those vectors.
     """
-    name = learner.name
-    if not learner.ability.on_vectors or all(key.startswith("backbone.") for key, _ in learner.named_parameters()):
+    if not learner.ability.on_vectors:
         raise OptionError(
-            f"{name} cannot be trained on a frozen backbone: it adapts the backbone, reads its maps or has nothing "
-            "else to train. Leave freeze_backbone out."
+            f"{learner.name} needs its backbone: it adapts it, or reads its maps. Leave freeze_backbone out."
         )
     if learner.norm_mode not in ("running", "none"):
         raise OptionError(
-            f"With norm {learner.norm_mode!r} what a frozen backbone makes of an item depends on the others of the "
-            "episode. Freeze one with the norm running or none."
+            f"With norm {learner.norm_mode!r} what a backbone makes of an item depends on the others of the episode: "
+            "it cannot be computed once. Choose the norm running or none."
         )
     form = replace(learner.form, shape=(_backbone(learner).out_features,))
-    vectors = BackboneSpec(name="pixels", norm="none", seed=learner.spec.seed)
+    vectors = BackboneSpec(name="pixels", norm=learner.norm_mode, seed=learner.spec.seed)
     head: FewShotLearner[Any] = type(learner)(form, vectors, learner.options)
     head.load_state_dict(_above(learner))
     return head

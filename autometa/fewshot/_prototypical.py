@@ -32,6 +32,7 @@ class PrototypicalNetworks(FewShotLearner[PrototypicalOptions]):
         family="metric",
         paper="Snell, Swersky, Zemel (2017), Prototypical Networks for Few-shot Learning, arXiv:1703.05175",
         equivariant=True,
+        on_vectors=True,
     )
 
     def __init__(self, form: Form, backbone: BackboneSpec, options: PrototypicalOptions) -> None:

@@ -9,7 +9,16 @@ import torch
 from PIL import Image
 
 from autometa.errors import OptionError, ResumeError
-from autometa.fewshot import UniformEpisodes, evaluate, load_learner, meta_train_by_name, read_card, split_tasks
+from autometa.fewshot import (
+    UniformEpisodes,
+    embedded,
+    evaluate,
+    load_learner,
+    meta_train_by_name,
+    read_card,
+    split_tasks,
+    without_backbone,
+)
 
 SMALL: dict[str, Any] = {"width": 8, "validate_every": 5, "n_steps": 10, "device": "cpu"}
 
@@ -57,6 +66,13 @@ def test_the_backbone_stays_and_all_else_learns(name: str, data: Path, start: Pa
     assert found.accuracy == pytest.approx(best.validation.accuracy, abs=1e-6)
 
 
+def test_vectors_of_the_backbone_say_what_images_do(data: Path, start: Path) -> None:
+    learner, classes = load_learner(start), split_tasks(str(data)).validation
+    whole = evaluate(learner, UniformEpisodes(classes, 3, 1, 2), n_episodes=50, seed=0)
+    source = UniformEpisodes(embedded(learner, classes), 3, 1, 2)
+    assert evaluate(without_backbone(learner).eval(), source, n_episodes=50, seed=0) == whole
+
+
 def test_a_frozen_training_goes_on_only_as_such(data: Path, start: Path, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"folder": tmp_path, "start": start, "train_query": 1, **SMALL}
     meta_train_by_name("siamese", str(data), freeze_backbone=True, **asked)
@@ -69,10 +85,10 @@ def test_there_must_be_a_backbone_to_freeze(data: Path, tmp_path: Path) -> None:
         meta_train_by_name("siamese", str(data), folder=tmp_path, freeze_backbone=True, **SMALL)
 
 
-@pytest.mark.parametrize("name", ["prototypical", "anil"])
-def test_something_must_be_left_to_train(name: str, data: Path, start: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "says"), [("prototypical", "is all backbone"), ("anil", "needs its backbone")])
+def test_something_must_be_left_to_train(name: str, says: str, data: Path, start: Path, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"start": start, "freeze_backbone": True, "downsample": "max", **SMALL}
-    with pytest.raises(OptionError, match="has nothing else to train"):
+    with pytest.raises(OptionError, match=says):
         meta_train_by_name(name, str(data), folder=tmp_path, **asked)
 
 
