@@ -217,7 +217,7 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     classes = split_tasks("omniglot", given.data, rotations=True, seed=given.seed).validation
     score = partial(_score, classes=classes, seed=given.seed + 1)
     evaluations = {learner.norm_mode: score(learner, unit.n_way, unit.n_shot)}
-    if learner.norm_mode == "transductive":
+    if learner.norm_mode == "transductive" and (unit.n_way, unit.n_shot) == FORMS[0]:
         evaluations["support"] = score(load_learner(folder, norm="support"), unit.n_way, unit.n_shot)
     others = [form for form in FORMS if form != (unit.n_way, unit.n_shot) and _takes(learner, *form)]
     looks = done.looks
