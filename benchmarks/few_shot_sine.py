@@ -37,10 +37,10 @@ SPEC = BackboneSpec(name="mlp", width=40, depth=2, norm="none")
 LEARNERS: dict[str, dict[str, Any]] = {
     "maml": {"inner_lr": 0.01, "n_inner_steps": 1},
     "fomaml": {"inner_lr": 0.01, "n_inner_steps": 1},
-    "reptile": {"inner_optimizer": "sgd", "inner_lr": 0.02, "n_inner_steps": 10, "inner_batch_size": 10},
+    "reptile": {"inner_lr": 0.01, "n_inner_steps": 10, "inner_batch_size": 10, "beta2": 0.999},
     "anil": {"inner_lr": 0.01, "n_inner_steps": 1},
     "meta_sgd": {},
-    "imaml": {"inner_lr": 0.01, "n_inner_steps": 16, "regularization": 0.5},
+    "imaml": {"inner_lr": 0.02, "n_inner_steps": 16, "regularization": 10.0},
 }
 """Hyperparameters; all else as the papers have it."""
 
@@ -69,10 +69,11 @@ def main() -> None:
         found = np.array([done[key] for seed in range(_MANY) if (key := _key(name, seed, given)) in done])
         if not len(found):
             continue
-        cells = [f"{mean:.3f}" for mean in found.mean(0)]
+        cells = [f"{mean:.3f}" if np.isfinite(mean) else "diverges" for mean in found.mean(0)]
         if len(found) > 1:
             errors_of_means = found.std(0, ddof=1) / np.sqrt(len(found))
-            cells = [f"{cell} ± {error:.3f}" for cell, error in zip(cells, errors_of_means, strict=True)]
+            pairs = zip(cells, errors_of_means, strict=True)
+            cells = [f"{cell} ± {error:.3f}" if np.isfinite(error) else cell for cell, error in pairs]
         paper = " / ".join(f"{one:g}" for one in PAPER.get(name, ())) or "none"
         rows.append([name, *cells, paper, f"{_steps(name, given.share):,}", str(len(found))])
     remarks = (
