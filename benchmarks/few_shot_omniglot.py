@@ -88,7 +88,8 @@ _GENTLY = {"lr": 5e-5}
 _THREE_STEPS = {"n_inner_steps": 3, "n_inner_steps_test": 5}
 STARTED: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("siamese", "snail", "meta_networks"), _FROZEN),
-    **dict.fromkeys(("anil", "imaml", "meta_learner_lstm"), _GENTLY),
+    **dict.fromkeys(("anil", "meta_learner_lstm"), _GENTLY),
+    "imaml": {**_GENTLY, "options": {"regularization": 0.5}},
     "reptile": {"lr": 0.1, "options": {"inner_optimizer": "sgd", "inner_lr": 0.1, "n_inner_steps_test": 20}},
     "maml": {**_GENTLY, "options": _THREE_STEPS},
     "fomaml": {**_GENTLY, "options": _THREE_STEPS},

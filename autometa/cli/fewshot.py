@@ -97,7 +97,10 @@ def train(
         int | None, typer.Option(min=1, help="Queries of each class in training. Default: the paper's.")
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Begin with a trained learner, or with its backbone.")
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Begin with a trained learner, or with its backbone; a shipped one by its name."
+        ),
     ] = None,
     freeze_backbone: Annotated[
         bool, typer.Option(help="Train only what stands on the backbone of --start: much faster.")
@@ -158,7 +161,7 @@ def train(
             episodes_per_step=episodes_per_step,
             train_way=train_way,
             train_query=train_query,
-            start=start,
+            start=None if start is None else _folder(start),
             freeze_backbone=freeze_backbone,
             device=device,
             mixed_precision=mixed_precision,
@@ -169,7 +172,8 @@ def train(
         )
         if not first:
             return
-        record.finish(done, learn=learn)
+        # What began with another learner would promise too much to searches, whose trainings begin with none.
+        record.finish(done, learn=learn and start is None)
     for problem in record.problems:
         shown.print(f"note: {problem}", soft_wrap=True)
     shown.print(f"kept in {folder}; evaluate it: autometa fewshot eval {folder} --tasks {tasks}", soft_wrap=True)
@@ -219,10 +223,16 @@ def _usable(classes: "ClassSet", n_shot: int) -> "ClassSet":
 
 
 def _load(checkpoint: str, device: str, norm: str | None) -> "FewShotLearner[Any]":
-    from autometa.fewshot import load_learner, shipped_learner
+    from autometa.fewshot import load_learner
 
-    folder = Path(checkpoint) if Path(checkpoint).is_dir() else shipped_learner(checkpoint)
-    return load_learner(folder, device=device, norm=norm)  # type: ignore[arg-type]
+    return load_learner(_folder(checkpoint), device=device, norm=norm)  # type: ignore[arg-type]
+
+
+def _folder(checkpoint: str) -> Path:
+    """Of a training, or of a shipped learner."""
+    from autometa.fewshot import shipped_learner
+
+    return Path(checkpoint) if Path(checkpoint).is_dir() else shipped_learner(checkpoint)
 
 
 def _look_of(learner: "FewShotLearner[Any]") -> dict[str, int]:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from characters import draw_characters
 from typer.testing import CliRunner
 
@@ -103,6 +104,8 @@ def test_training_goes_on_where_it_stopped(characters: Path, tmp_path: Path) -> 
     ("words", "message"),
     [
         (["eval", "nothing"], "neither a folder nor a shipped few-shot learner"),
+        (["train", "maml", "--start", "nobody"], "neither a folder nor a shipped few-shot learner"),
+        (["train", "siamese", "--freeze-backbone"], "name a start"),
         (["train", "mamel"], "Did you mean 'maml'"),
         (["train", "maml", "--tasks", "omniglot"], "--data FOLDER"),
         (["train", "maml", "--tasks", "elsewhere"], "neither a path nor one of glyphs"),
@@ -130,6 +133,17 @@ def test_a_training_is_kept_in_the_knowledge_base_with_its_curve(characters: Pat
     assert runs["inner_lr"].tolist() == [0.2, 0.2]
     assert runs["value"].is_monotonic_increasing
     assert runs["dataset_id"].str.fullmatch(r"few-shot characters0 [0-9a-f]{12} 3-way 1-shot").all()
+
+
+def test_a_learner_begins_with_a_shipped_one_whose_backbone_stays(characters: Path, tmp_path: Path) -> None:
+    more = ("--width", "64", "--start", "prototypical", "--freeze-backbone", "--train-query", "2")
+    train("siamese", characters, tmp_path / "s", *more)
+    start = load_learner(shipped_learners()["prototypical"]).state_dict()
+    after = load_learner(tmp_path / "s").state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in start.items())
+    assert read_card(tmp_path / "s")["start"]["algorithm"] == "prototypical"
+    # A search begins with no other learner, so the knowledge base would promise it too much.
+    assert KnowledgeBase.open_default().runs("few_shot").empty
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
