@@ -100,6 +100,9 @@ STARTED: dict[str, dict[str, Any]] = {
 makes steps cheap; else small outer steps, which do not lose what is there, and inner loops that go far enough, as a
 head that begins at zero is no classifier after one step."""
 
+FURTHER = ("maml", "fomaml", "meta_sgd", "anil")
+"""Who takes 20 inner steps in testing where ways are 20: a head that begins at zero tells so many apart late."""
+
 SHIPPED = ("prototypical", "matching", "relation", "maml_plus_plus", "anil", "snail")
 """Those of 5-way 1-shot lie in ``meta_db/models``."""
 
@@ -195,7 +198,8 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
         begins, before = earlier
     if begins is not None:
         started = STARTED.get(unit.algorithm, {})
-        settings |= {**started, "options": {**settings.get("options", {}), **started.get("options", {})}}
+        further = {"n_inner_steps_test": 20} if unit.algorithm in FURTHER and unit.n_way == 20 else {}
+        settings |= {**started, "options": {**settings.get("options", {}), **started.get("options", {}), **further}}
     settings |= BACKBONES.get(unit.algorithm, {})
     done = meta_train_by_name(
         "prototypical" if unit.algorithm in BACKBONES else unit.algorithm,
@@ -303,8 +307,9 @@ def report(given: argparse.Namespace) -> None:
         "help each other. *Begins with*: whose trained backbone, as the papers' own trainings take days on a CPU: "
         f"{_backbones_told(by_unit)}, which the minutes leave out. Siamese, SNAIL and Meta Networks leave it as it is "
         "and train what stands on it. The gradient family's head begins at zero; MAML, FOMAML and Meta-SGD take three "
-        "inner steps in training where their papers take one, and Reptile's inner optimizer is SGD. Weights are "
-        "those of the best look at the validation classes (200 episodes), so figures are a little too good."
+        "inner steps in training where their papers take one, and with ANIL 20 in testing on 20 ways; Reptile's inner "
+        "optimizer is SGD. Weights are those of the best look at the validation classes (200 episodes), so figures "
+        "are a little too good."
     )
     command = "python benchmarks/few_shot_omniglot.py --data images_background.zip"
     write("few_shot_omniglot", heads, rows, command, remarks)
