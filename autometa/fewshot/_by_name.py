@@ -9,7 +9,7 @@ from autometa.distributed import Ranks
 from autometa.errors import OptionError
 from autometa.fewshot._backbones import BackboneSpec
 from autometa.fewshot._base import FewShotLearner, Form, Recipe
-from autometa.fewshot._frozen import embedded, with_head_of, without_backbone
+from autometa.fewshot._frozen import backbone_fingerprint, embedded, with_head_of, without_backbone
 from autometa.fewshot._keeping import KIND, load_learner, make_learner, read_card, save_learner
 from autometa.fewshot._registry import LEARNERS
 from autometa.fewshot._sampling import UniformEpisodes
@@ -157,6 +157,7 @@ def meta_train_by_name(
         seconds=seconds,
         folder=folder,
         mixed_precision=mixed_precision,
+        frozen_backbone=backbone_fingerprint(learner) if freeze_backbone else "",
     )
     n_query = min(_N_QUERY, int(validation.counts.min()) - n_shot)
     done = meta_train(

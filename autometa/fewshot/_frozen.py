@@ -3,6 +3,7 @@
 It is for training on a backbone that stays as it is, and for evaluating many episodes of few items.
 """
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +43,16 @@ def without_backbone(learner: FewShotLearner[Any]) -> FewShotLearner[Any]:
 def with_head_of(learner: FewShotLearner[Any], head: FewShotLearner[Any]) -> None:
     """Give a learner what was trained on the vectors of its backbone."""
     learner.load_state_dict({**learner.state_dict(), **head.state_dict()})
+
+
+def backbone_fingerprint(learner: FewShotLearner[Any]) -> str:
+    """Twelve hexadecimal digits that are the same for the same weights."""
+    weights = _backbone(learner).state_dict()
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def embedded(learner: FewShotLearner[Any], classes: ClassSet) -> ClassSet:

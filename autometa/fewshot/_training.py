@@ -31,6 +31,8 @@ class TrainOptions:
         checkpoint_every: Steps between them; each look at the validation makes one too.
         mixed_precision: Whether networks compute in bfloat16. It pays on CUDA, and on CPUs with matrix units (AMX);
             the gradient family gains little.
+        frozen_backbone: Fingerprint of the backbone whose vectors the items are; "" where they are none. A training
+            goes on only with the same.
     """
 
     recipe: Recipe
@@ -43,6 +45,7 @@ class TrainOptions:
     folder: Path | None = None
     checkpoint_every: int = 500
     mixed_precision: bool = False
+    frozen_backbone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,4 +210,6 @@ class _Loop(OuterLoop[Evaluation, Look]):
         settings = {
             name: getattr(options, name) for name in ("seed", "chunk_size", "validate_every", "n_validation", "seconds")
         }
+        if options.frozen_backbone:
+            settings["frozen_backbone"] = options.frozen_backbone
         return {"algorithm": learner.name, **form, **backbone, **own, **recipe, **settings}

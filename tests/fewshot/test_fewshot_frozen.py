@@ -80,6 +80,16 @@ def test_a_frozen_training_goes_on_only_as_such(data: Path, start: Path, tmp_pat
         meta_train_by_name("siamese", str(data), resume=True, **asked)
 
 
+def test_a_frozen_training_goes_on_with_the_same_backbone(data: Path, start: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    meta_train_by_name("prototypical", str(data), folder=other, train_way=5, train_query=1, **{**SMALL, "seed": 1})
+    asked: dict[str, Any] = {"folder": tmp_path / "s", "freeze_backbone": True, "train_query": 1, **SMALL}
+    meta_train_by_name("siamese", str(data), start=start, **asked)
+    meta_train_by_name("siamese", str(data), start=start, resume=True, **asked)
+    with pytest.raises(ResumeError, match="its frozen_backbone is"):
+        meta_train_by_name("siamese", str(data), start=other, resume=True, **asked)
+
+
 def test_there_must_be_a_backbone_to_freeze(data: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="name a start"):
         meta_train_by_name("siamese", str(data), folder=tmp_path, freeze_backbone=True, **SMALL)
