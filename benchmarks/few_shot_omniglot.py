@@ -186,7 +186,14 @@ def _start(unit: Unit, given: argparse.Namespace) -> subprocess.Popen[bytes]:
 
 def train(unit: Unit, given: argparse.Namespace) -> None:
     """Meta-train and evaluate; writes ``result.json``."""
-    from autometa.fewshot import load_learner, meta_train_by_name, read_card, split_tasks
+    from autometa.fewshot import (
+        embedded,
+        load_learner,
+        meta_train_by_name,
+        read_card,
+        split_tasks,
+        without_backbone,
+    )
 
     folder = given.folder / unit.name
     settings = {"validate_every": 500, **SETTINGS.get(unit.algorithm, {})}
@@ -220,6 +227,9 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
     )
     learner = load_learner(folder)
     classes = split_tasks("omniglot", given.data, rotations=True, seed=given.seed).validation
+    if learner.ability.on_vectors and learner.items_apart:
+        # The same results, from what the backbone makes of each item once.
+        classes, learner = embedded(learner, classes), without_backbone(learner).eval()
     score = partial(_score, classes=classes, seed=given.seed + 1)
     evaluations = {learner.norm_mode: score(learner, unit.n_way, unit.n_shot)}
     if learner.norm_mode == "transductive" and (unit.n_way, unit.n_shot) == FORMS[0]:
@@ -246,11 +256,8 @@ def train(unit: Unit, given: argparse.Namespace) -> None:
 
 
 def _score(learner: FewShotLearner[Any], n_way: int, n_shot: int, classes: ClassSet, seed: int) -> dict[str, Any]:
-    from autometa.fewshot import UniformEpisodes, embedded, evaluate, without_backbone
+    from autometa.fewshot import UniformEpisodes, evaluate
 
-    if learner.ability.on_vectors and learner.norm_mode in ("running", "none"):
-        # The same result, from what the backbone makes of each item once.
-        classes, learner = embedded(learner, classes), without_backbone(learner).eval()
     source = UniformEpisodes(classes, n_way, n_shot, 15)
     return evaluate(learner, source, n_episodes=N_EPISODES, seed=seed).as_dict()
 

@@ -180,6 +180,11 @@ class FewShotLearner(nn.Module, ABC, Generic[AnyOptions]):
         """Whether queries are predicted together, so that one helps the other."""
         return self.norm_mode == "transductive"
 
+    @property
+    def items_apart(self) -> bool:
+        """Whether the backbone, when it predicts, makes of an item the same beside whatever others."""
+        return self.norm_mode in ("running", "none")
+
     def chunk_size(self, device: str) -> int:
         """Episodes to compute at once in training, so that they suit the device; 0 takes all of a step.
 

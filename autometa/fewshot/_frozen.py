@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
 
 from autometa.errors import OptionError
 from autometa.fewshot._backbones import Backbone, BackboneSpec
@@ -28,7 +27,7 @@ def without_backbone(learner: FewShotLearner[Any]) -> FewShotLearner[Any]:
         raise OptionError(
             f"{learner.name} needs its backbone: it adapts it, or reads its maps. Leave freeze_backbone out."
         )
-    if learner.norm_mode not in ("running", "none"):
+    if not learner.items_apart:
         raise OptionError(
             f"With norm {learner.norm_mode!r} what a backbone makes of an item depends on the others of the episode: "
             "it cannot be computed once. Choose the norm running or none."
@@ -36,7 +35,7 @@ def without_backbone(learner: FewShotLearner[Any]) -> FewShotLearner[Any]:
     form = replace(learner.form, shape=(_backbone(learner).out_features,))
     vectors = BackboneSpec(name="pixels", norm=learner.norm_mode, seed=learner.spec.seed)
     head: FewShotLearner[Any] = type(learner)(form, vectors, learner.options)
-    head.load_state_dict(_above(learner))
+    head.load_state_dict({key: value for key, value in learner.state_dict().items() if not key.startswith("backbone.")})
     return head
 
 
@@ -72,7 +71,3 @@ def _backbone(learner: FewShotLearner[Any]) -> Backbone:
     backbone = learner.get_submodule("backbone")
     assert isinstance(backbone, Backbone)
     return backbone
-
-
-def _above(learner: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in learner.state_dict().items() if not name.startswith("backbone.")}
